@@ -1,0 +1,38 @@
+"""The ops at the edge of what is known: a tensor that comes from outside, and work that no kind describes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from archspace.ir.ops.base import Counts, LawError, Op, Shape, positive, prod
+
+
+@dataclass(frozen=True, slots=True)
+class Input(Op):
+    """A tensor that comes from outside. No inputs -> y: `shape`. It costs nothing: whoever reads it is counted."""
+
+    shape: tuple[int, ...]
+
+    def out_shape(self, *shapes: Shape) -> Shape:
+        if shapes:
+            raise LawError(f"Input takes no inputs, but got {len(shapes)}")
+        for size in self.shape:
+            positive(self, size=size)
+        return self.shape
+
+    def counts(self, shapes: tuple[Shape, ...], out: Shape) -> Counts:
+        return Counts()
+
+
+@dataclass(frozen=True, slots=True)
+class Opaque(Op):
+    """Work of an unknown `kind` whose output shape is known. Its memory access counts; reports list it by name."""
+
+    kind: str
+    shape: tuple[int, ...]
+
+    def out_shape(self, *shapes: Shape) -> Shape:
+        return self.shape
+
+    def counts(self, shapes: tuple[Shape, ...], out: Shape) -> Counts:
+        return Counts(in_elems=sum(prod(shape) for shape in shapes), out_elems=prod(out))

@@ -1,0 +1,49 @@
+"""Blocks that several families share. Each states its structure once."""
+
+from __future__ import annotations
+
+from archspace.ir.builder import Builder, Value
+from archspace.ir.ops import AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Dropout, Flatten, Linear, Op
+
+
+def conv_bn(
+    b: Builder,
+    name: str,
+    x: Value,
+    out_channels: int,
+    kernel_size: int = 1,
+    *,
+    stride: int = 1,
+    groups: int = 1,
+    act: Op | None = None,
+) -> Value:
+    """Convolution, batch norm and, where given, an activation: `name`.conv, .bn, .act. Padding keeps the size at stride 1."""
+    with b.scope(name):
+        conv = Conv2d(x.channels, out_channels, kernel_size, stride=stride, padding=kernel_size // 2, groups=groups)
+        x = b.add("conv", conv, x)
+        x = b.add("bn", BatchNorm2d(out_channels), x)
+        return b.add("act", act, x) if act is not None else x
+
+
+def depthwise_bn(b: Builder, name: str, x: Value, kernel_size: int = 3, *, stride: int = 1, act: Op | None = None) -> Value:
+    """A depthwise convolution with batch norm."""
+    return conv_bn(b, name, x, x.channels, kernel_size, stride=stride, groups=x.channels, act=act)
+
+
+def classifier(b: Builder, x: Value, num_classes: int, dropout: float = 0.0) -> Value:
+    """Global average pool, flatten, dropout where asked, fully connected layer, as the block `head`."""
+    with b.block("head"):
+        x = b.add("pool", AdaptiveAvgPool2d(1), x)
+        x = b.add("flatten", Flatten(1), x)
+        if dropout:
+            x = b.add("dropout", Dropout(dropout), x)
+        return b.add("fc", Linear(x.channels, num_classes), x)
+
+
+def multiple_of(value: float, factor: int) -> int:
+    """The nearest multiple of `factor`, at least one of it; ties go up.
+
+    >>> multiple_of(100 / 4, 2), multiple_of(34, 4), multiple_of(1, 8)
+    (26, 36, 8)
+    """
+    return factor * max(1, int(value / factor + 0.5))

@@ -1,0 +1,171 @@
+"""Family configs: knobs with help texts and bounds, read from Python values or from command-line words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields
+from functools import partial
+from typing import Any, TypeVar
+
+from archspace.errors import LawError, UnknownNameError
+from archspace.units import parse_size
+
+T = TypeVar("T")
+
+
+def knob(
+    default: T, text: str, *, alias: str = "", above: float | None = None, at_least: int | None = None, choices: tuple[str, ...] = ()
+) -> T:
+    """A config field: its default, its help text, and the bounds that each of its numbers must keep."""
+    value: T = field(default=default, metadata={"help": text, "alias": alias, "above": above, "at_least": at_least, "choices": choices})
+    return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkConfig:
+    """What every family can be asked for. Families add their own knobs."""
+
+    input: tuple[int, int] = knob((224, 224), "input height and width in pixels", at_least=1)
+    batch: int = knob(1, "images per batch", at_least=1)
+    num_classes: int = knob(1000, "outputs of the classifier", at_least=1)
+
+
+C = TypeVar("C", bound=NetworkConfig)
+
+
+def make_config(family: str, kind: type[C], options: Mapping[str, Any]) -> C:
+    """A checked config of `kind` from option values (lists may stand for tuples, an alias for its field).
+
+    Raises UnknownNameError for an option the family does not have, LawError for a value out of bounds.
+    """
+    known = {f.name: f for f in fields(kind)}
+    names = option_names(kind)
+    values: dict[str, Any] = {}
+    for key, value in options.items():
+        if key not in names:
+            raise UnknownNameError(f"option of {family}", key, sorted(names))
+        name = names[key]
+        values[name] = _check(f"{family}: {name}", known[name], value)
+    return kind(**values)
+
+
+def option_names(kind: type[NetworkConfig]) -> dict[str, str]:
+    """Every accepted option name, aliases included, with the field that it sets."""
+    names = {f.name: f.name for f in fields(kind)}
+    names.update({f.metadata["alias"]: f.name for f in fields(kind) if f.metadata["alias"]})
+    return names
+
+
+def config_options(config: NetworkConfig) -> dict[str, Any]:
+    """The fields as JSON values (lists for tuples), in order."""
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(config).items()}
+
+
+def parse_option(family: str, kind: type[NetworkConfig], name: str, text: str) -> Any:
+    """The value of an option written as a word: '8', '0.5', '4,8,4', 'yes', '480x640'. Raises UnknownNameError, LawError."""
+    names = option_names(kind)
+    key = name.replace("-", "_")
+    if key not in names:
+        raise UnknownNameError(f"option of {family}", name, sorted(names))
+    target = next(f for f in fields(kind) if f.name == names[key])
+    try:
+        return PARSERS[str(target.type)](text)
+    except ValueError:
+        raise LawError(f"{family}: {target.name} must be {KIND_WORDS[str(target.type)]}, but got {text!r}") from None
+
+
+def is_flag(kind: type[NetworkConfig], name: str) -> bool:
+    """Whether the option is a yes/no one."""
+    target = option_names(kind).get(name.replace("-", "_"))
+    return any(f.name == target and f.type == "bool" for f in fields(kind))
+
+
+def _numbers(text: str, number: Callable[[str], Any]) -> tuple[Any, ...]:
+    return tuple(number(part) for part in text.replace("x", ",").split(","))
+
+
+def _one_or_many(text: str, number: Callable[[str], Any]) -> Any:
+    values = _numbers(text, number)
+    return values if "," in text else values[0]
+
+
+def _flag(text: str) -> bool:
+    words = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false": False, "off": False, "0": False}
+    if text.lower() not in words:
+        raise ValueError(text)
+    return words[text.lower()]
+
+
+# One row per type that a knob may have: how its word is read.
+PARSERS: dict[str, Callable[[str], Any]] = {
+    "bool": _flag,
+    "int": int,
+    "float": float,
+    "str": str,
+    "tuple[int, int]": parse_size,
+    "int | None": int,
+    "tuple[int, ...]": partial(_numbers, number=int),
+    "tuple[int, ...] | None": partial(_numbers, number=int),
+    "int | tuple[int, ...]": partial(_one_or_many, number=int),
+    "float | tuple[float, ...]": partial(_one_or_many, number=float),
+}
+
+KIND_WORDS: dict[str, str] = {
+    "bool": "yes or no",
+    "int": "a whole number",
+    "float": "a number",
+    "str": "a word",
+    "tuple[int, int]": "SIDE or HEIGHTxWIDTH",
+    "int | None": "a whole number",
+    "tuple[int, ...]": "whole numbers with commas (4,8,4)",
+    "tuple[int, ...] | None": "whole numbers with commas (116,232,464)",
+    "int | tuple[int, ...]": "a whole number, or one per stage with commas (3,3,8)",
+    "float | tuple[float, ...]": "a number, or several with commas (0.5,0.5,0.25)",
+}
+
+_NUMBER_TYPES: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float)}
+
+
+def _check(place: str, knob_field: Field[Any], value: Any) -> Any:
+    kind = str(knob_field.type)
+    value = tuple(value) if isinstance(value, list) else value
+    if value is None and knob_field.default is None:
+        return value
+    if not _fits(kind, value):
+        raise LawError(f"{place} must be {KIND_WORDS[kind]}, but got {value!r}")
+    rules = knob_field.metadata
+    if rules["choices"] and value not in rules["choices"]:
+        raise UnknownNameError(f"value of {place}", str(value), rules["choices"])
+    for number in value if isinstance(value, tuple) else (value,):
+        if rules["above"] is not None and not number > rules["above"]:
+            raise LawError(f"{place} must be above {rules['above']:g}, but got {number:g}")
+        if rules["at_least"] is not None and number < rules["at_least"]:
+            raise LawError(f"{place} must be at least {rules['at_least']}, but got {number}")
+    return value
+
+
+def _fits(kind: str, value: Any) -> bool:
+    if kind == "bool":
+        return isinstance(value, bool)
+    if kind == "str":
+        return isinstance(value, str)
+    number = _NUMBER_TYPES["float" if "float" in kind else "int"]
+    many = "tuple" in kind
+    one = not kind.startswith("tuple")
+    if isinstance(value, tuple):
+        right_length = len(value) == 2 if kind == "tuple[int, int]" else len(value) > 0
+        return many and right_length and all(isinstance(v, number) and not isinstance(v, bool) for v in value)
+    return one and isinstance(value, number) and not isinstance(value, bool) and value == value and abs(value) != float("inf")
+
+
+def per_stage(place: str, name: str, value: T | tuple[T, ...], stages: int) -> tuple[T, ...]:
+    """One value per stage: a single value holds for all. Raises LawError when the number of values is wrong."""
+    values = value if isinstance(value, tuple) else (value,) * stages
+    if len(values) != stages:
+        raise LawError(f"{place}: {name} must have one value or {stages}, but got {len(values)}: {values}")
+    return values
+
+
+def default_of(knob_field: Field[Any]) -> Any:
+    """A knob's default."""
+    return None if knob_field.default is MISSING else knob_field.default

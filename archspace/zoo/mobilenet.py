@@ -1,0 +1,95 @@
+"""MobileNet v1 and v2.
+
+v1: Howard et al., "MobileNets" (arXiv 1704.04861), table 1; the width multiplies every channel count.
+v2: Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks" (CVPR 2018), table 2. Channels go to the nearest multiple of
+8 that loses at most 10 %, the last convolution is never narrower than 1280: the authors' published code, not the paper, says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from archspace.ir.builder import Builder, Value
+from archspace.ir.graph import Graph
+from archspace.ir.ops import Add, ReLU, ReLU6
+from archspace.zoo.blocks import classifier, conv_bn, depthwise_bn, multiple_of
+from archspace.zoo.config import NetworkConfig, knob, per_stage
+
+# (output channels, units, stride of the first) per stage, at width 1.
+V1_STAGES = ((64, 1, 1), (128, 2, 2), (256, 2, 2), (512, 6, 2), (1024, 2, 2))  # MobileNets, table 1, by resolution
+V2_STAGES = ((16, 1, 1), (24, 2, 2), (32, 3, 2), (64, 4, 2), (96, 3, 1), (160, 3, 2), (320, 1, 1))  # MobileNetV2, table 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MobileNetV1Config(NetworkConfig):
+    """The knobs of MobileNet v1."""
+
+    width: float = knob(1.0, "channel multiplier alpha of every layer", above=0)
+    repeats: tuple[int, ...] = knob(tuple(row[1] for row in V1_STAGES), "separable convolutions per stage", at_least=1)
+    stage_channels: tuple[int, ...] | None = knob(None, "output channels per stage, instead of table 1's times width", at_least=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MobileNetV2Config(NetworkConfig):
+    """The knobs of MobileNet v2."""
+
+    width: float = knob(1.0, "channel multiplier of every layer", above=0)
+    expansion: int | tuple[int, ...] = knob(6, "expansion t, one or per stage (the first stage keeps 1 unless it has its own)", at_least=1)
+    repeats: tuple[int, ...] = knob(tuple(row[1] for row in V2_STAGES), "blocks per stage", at_least=1)
+    stage_channels: tuple[int, ...] | None = knob(None, "output channels per stage, instead of table 2's times width", at_least=1)
+    last_channels: int | None = knob(None, "output channels of the last convolution, instead of max(1280, 1280 * width)", at_least=1)
+
+
+def build_v1(cfg: MobileNetV1Config, b: Builder) -> Graph:
+    """A 3x3 convolution and 13 depthwise separable ones."""
+    channels = cfg.stage_channels or tuple(max(1, int(row[0] * cfg.width)) for row in V1_STAGES)
+    channels = per_stage("mobilenet_v1", "stage_channels", channels, len(V1_STAGES))
+    repeats = per_stage("mobilenet_v1", "repeats", cfg.repeats, len(V1_STAGES))
+    x = b.input((cfg.batch, 3, *cfg.input))
+    with b.block("stem"):
+        x = conv_bn(b, "conv1", x, max(1, int(32 * cfg.width)), 3, stride=2, act=ReLU())
+    for stage, (out_channels, units, (_, _, stride)) in enumerate(zip(channels, repeats, V1_STAGES, strict=True), start=1):
+        for i in range(units):
+            with b.block(f"stage{stage}.unit{i}"):
+                x = depthwise_bn(b, "dw", x, stride=stride if i == 0 else 1, act=ReLU())
+                x = conv_bn(b, "pw", x, out_channels, act=ReLU())
+    return b.build(classifier(b, x, cfg.num_classes))
+
+
+def rounded(channels: float) -> int:
+    """The nearest multiple of 8, one more where that loses over 10 % (the authors' published code).
+
+    >>> rounded(24 * 0.75), rounded(16 * 0.35)
+    (24, 8)
+    """
+    value = multiple_of(channels, 8)
+    return value + 8 if value < 0.9 * channels else value
+
+
+def inverted_bottleneck(b: Builder, x: Value, out_channels: int, *, expansion: int, stride: int) -> Value:
+    """Expand, depthwise, project without activation, add where the shape stays (MobileNetV2, figure 4)."""
+    y = x if expansion == 1 else conv_bn(b, "expand", x, x.channels * expansion, act=ReLU6())
+    y = depthwise_bn(b, "dw", y, stride=stride, act=ReLU6())
+    y = conv_bn(b, "project", y, out_channels)
+    return b.add("add", Add(), x, y) if x.shape == y.shape else y
+
+
+def build_v2(cfg: MobileNetV2Config, b: Builder) -> Graph:
+    """Table 2: a convolution, seven stages of inverted bottlenecks, a last convolution."""
+    channels = cfg.stage_channels or tuple(rounded(row[0] * cfg.width) for row in V2_STAGES)
+    channels = per_stage("mobilenet_v2", "stage_channels", channels, len(V2_STAGES))
+    repeats = per_stage("mobilenet_v2", "repeats", cfg.repeats, len(V2_STAGES))
+    expansions = cfg.expansion if isinstance(cfg.expansion, tuple) else (1, *(cfg.expansion,) * (len(V2_STAGES) - 1))
+    expansions = per_stage("mobilenet_v2", "expansion", expansions, len(V2_STAGES))
+    last = cfg.last_channels or rounded(1280 * max(1.0, cfg.width))
+    x = b.input((cfg.batch, 3, *cfg.input))
+    with b.block("stem"):
+        x = conv_bn(b, "conv1", x, rounded(32 * cfg.width), 3, stride=2, act=ReLU6())
+    rows = zip(channels, repeats, expansions, V2_STAGES, strict=True)
+    for stage, (out_channels, units, expansion, (_, _, stride)) in enumerate(rows, start=1):
+        for i in range(units):
+            with b.block(f"stage{stage}.unit{i}"):
+                x = inverted_bottleneck(b, x, out_channels, expansion=expansion, stride=stride if i == 0 else 1)
+    with b.block("last"):
+        x = conv_bn(b, "pw", x, last, act=ReLU6())
+    return b.build(classifier(b, x, cfg.num_classes, dropout=0.2))
