@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, Field, asdict, dataclass, field, fields
+from dataclasses import Field, asdict, dataclass, field, fields
 from functools import partial
-from typing import Any, TypeVar
+from math import isfinite
+from typing import Any, TypeVar, cast
 
 from archspace.errors import LawError, UnknownNameError
 from archspace.units import parse_size
@@ -17,7 +18,8 @@ def knob(
     default: T, text: str, *, alias: str = "", above: float | None = None, at_least: int | None = None, choices: tuple[str, ...] = ()
 ) -> T:
     """A config field: its default, its help text, and the bounds that each of its numbers must keep."""
-    value: T = field(default=default, metadata={"help": text, "alias": alias, "above": above, "at_least": at_least, "choices": choices})
+    rules = {"help": text, "alias": alias, "above": above, "at_least": at_least, "choices": choices}
+    value: T = field(default=default, metadata=rules)
     return value
 
 
@@ -155,17 +157,12 @@ def _fits(kind: str, value: Any) -> bool:
     if isinstance(value, tuple):
         right_length = len(value) == 2 if kind == "tuple[int, int]" else len(value) > 0
         return many and right_length and all(isinstance(v, number) and not isinstance(v, bool) for v in value)
-    return one and isinstance(value, number) and not isinstance(value, bool) and value == value and abs(value) != float("inf")
+    return one and isinstance(value, number) and not isinstance(value, bool) and isfinite(cast(float, value))
 
 
-def per_stage(place: str, name: str, value: T | tuple[T, ...], stages: int) -> tuple[T, ...]:
+def per_stage(place: str, name: str, value: int | tuple[int, ...], stages: int) -> tuple[int, ...]:
     """One value per stage: a single value holds for all. Raises LawError when the number of values is wrong."""
     values = value if isinstance(value, tuple) else (value,) * stages
     if len(values) != stages:
         raise LawError(f"{place}: {name} must have one value or {stages}, but got {len(values)}: {values}")
     return values
-
-
-def default_of(knob_field: Field[Any]) -> Any:
-    """A knob's default."""
-    return None if knob_field.default is MISSING else knob_field.default

@@ -81,7 +81,8 @@ def basic_unit(b: Builder, x: Value, cfg: ShuffleNetV2Config, split_ratio: float
     convolved = int(c * split_ratio + 0.5)
     if not 1 <= convolved < c:
         raise LawError(
-            f"shufflenet_v2: a split must leave channels on both sides, but split_ratio={split_ratio:g} of {c} channels convolves {convolved}. "
+            "shufflenet_v2: a split must leave channels on both sides, "
+            f"but split_ratio={split_ratio:g} of {c} channels convolves {convolved}. "
             f"Use a ratio between {1 / c:.3g} and {(c - 1) / c:.3g}."
         )
     kept = b.add("keep", ChannelSlice(0, c - convolved), x)
@@ -106,9 +107,8 @@ def _join(b: Builder, kept: Value, y: Value, cfg: ShuffleNetV2Config) -> Value:
 def build(cfg: ShuffleNetV2Config, b: Builder) -> Graph:
     """Table 5: conv1, max pool, three stages, conv5, global pool, FC."""
     if cfg.kernel_size % 2 == 0:
-        raise LawError(
-            f"shufflenet_v2: kernel_size must be odd, but got {cfg.kernel_size}. Near: {cfg.kernel_size - 1}, {cfg.kernel_size + 1}."
-        )
+        k = cfg.kernel_size
+        raise LawError(f"shufflenet_v2: kernel_size must be odd, but got {k}. Near: {k - 1}, {k + 1}.")
     channels = stage_channels(cfg)
     repeats = per_stage("shufflenet_v2", "repeats", cfg.repeats, 3)
     ratios = split_ratios(cfg, repeats)

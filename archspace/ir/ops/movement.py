@@ -147,7 +147,8 @@ class SparseShift(Op):
         channels_of(self, shape, "channels", self.channels)
         if not 0 <= self.moved_channels <= self.channels:
             raise LawError(
-                f"SparseShift: moved_channels must be in [0, channels], but got moved_channels={self.moved_channels}, channels={self.channels}"
+                "SparseShift: moved_channels must be in [0, channels], "
+                f"but got moved_channels={self.moved_channels}, channels={self.channels}"
             )
         return shape
 

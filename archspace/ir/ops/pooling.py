@@ -30,7 +30,8 @@ class WindowPool(Pool):
         (kh, kw), (sh, sw), (ph, pw) = pair(self.kernel_size), pair(self.stride), pair(self.padding)
         if 2 * ph > kh or 2 * pw > kw:
             raise LawError(
-                f"{type(self).__name__}: padding must be at most half of kernel_size, but got padding={self.padding}, kernel_size={self.kernel_size}"
+                f"{type(self).__name__}: padding must be at most half of kernel_size, "
+                f"but got padding={self.padding}, kernel_size={self.kernel_size}"
             )
         ceil = self.ceil_mode
         return n, c, window_count(h, kh, sh, ph, ceil_mode=ceil), window_count(w, kw, sw, pw, ceil_mode=ceil)
