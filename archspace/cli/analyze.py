@@ -1,0 +1,125 @@
+"""`archspace analyze`: what one network costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from archspace.analysis import CONVENTIONS, DTYPE_BYTES, Report, analyze
+from archspace.analysis.rows import GROUPINGS
+from archspace.analysis.structure import fragments, parallel_widths
+from archspace.cli.models import FAMILY_OPTIONS, image_options, load_model, split_words
+from archspace.cli.output import Table, emit, output_options
+from archspace.errors import LawError
+from archspace.ir.counts import Counts
+from archspace.ir.graph import describe
+from archspace.ir.ops import Shape
+from archspace.units import format_bytes, format_count, format_share
+
+
+@click.command("analyze", context_settings=FAMILY_OPTIONS)
+@click.argument("words", metavar="MODEL [MODEL OPTIONS]", nargs=-1, type=click.UNPROCESSED)
+@click.option("--per", type=click.Choice(list(GROUPINGS)), default="block", show_default=True, help="One row per what.")
+@image_options
+@click.option("--dtype", type=click.Choice(list(DTYPE_BYTES)), default="float32", show_default=True, help="What bytes are counted in.")
+@click.option("--convention", metavar="NAME", help=f"Print only this FLOPs number: {', '.join(CONVENTIONS)}.")
+@output_options
+def command(
+    words: tuple[str, ...],
+    per: str,
+    size: str | None,
+    batch: int | None,
+    dtype: str,
+    convention: str | None,
+    form: str,
+    output: str | None,
+    force: bool,
+) -> None:
+    """Count what a network costs, per op, block or stage.
+
+    MODEL is a zoo name with its options (`archspace zoo NAME` lists them), a spec like shufflenet_v1@g=8,width=0.5, or a JSON file.
+
+    \b
+    Example: archspace analyze shufflenet_v1 --g 8 --input 224
+    """
+    names, options = split_words(words)
+    if len(names) != 1:
+        raise LawError(f"analyze takes one MODEL, but got {len(names)}: {' '.join(names) or 'none'}. For several use: archspace compare")
+    report = analyze(load_model(names[0], options, size=size, batch=batch), dtype)
+    if convention is not None:
+        flops = report.flops(convention)
+        record = {"model": report.model, "convention": convention, "flops": flops}
+        emit(form, output, tables=lambda: [Table([], [], notes=[str(flops)])], data=lambda: record, records=lambda: [record], force=force)
+        return
+    emit(
+        form,
+        output,
+        tables=lambda: report_tables(report, per),
+        data=lambda: report.to_dict(per),
+        records=lambda: report.to_dict(per)["rows"],
+        force=force,
+    )
+
+
+def report_tables(report: Report, per: str) -> list[Table]:
+    """The rows, the totals and the conventions of a report."""
+    options = {key: value for key, value in report.config.items() if key != "family" and value is not None}
+    title = f"{report.model}  input {_shape(report.input_shape)}  {report.dtype}"
+    chosen = ", ".join(f"{key}={value}" for key, value in options.items() if key not in ("input", "batch"))
+    rows = _op_table(report, title) if per == "op" else _group_table(report, per, title)
+    return [rows, _totals_table(report, chosen), _conventions_table(report)]
+
+
+def _counts_cells(counts: Counts) -> list[str]:
+    mem = counts.mem_elems
+    shares = [format_share(part / mem) if mem else "-" for part in (counts.elementwise_elems, counts.movement_elems)]
+    return [format_count(counts.madds), format_count(counts.params), format_count(mem), format_count(counts.acts), *shares]
+
+
+COUNT_COLUMNS = ("madds", "params", "mem elems", "acts", "element-wise", "movement")
+
+
+def _op_table(report: Report, title: str) -> Table:
+    rows = [[row.name, describe(row.op), _shape(row.output_shape), *_counts_cells(row.counts)] for row in report.rows]
+    return Table(("<name", "<op", "<output", *COUNT_COLUMNS), rows, title)
+
+
+def _group_table(report: Report, per: str, title: str) -> Table:
+    in_block, widths = fragments(report.graph), parallel_widths(report.graph)
+    rows = []
+    for row in report.per(per):
+        cells = [row.name, str(row.nodes), _shape(row.output_shape), *_counts_cells(row.counts)]
+        structure = [str(in_block.get(row.name, 0)), str(widths[row.name])] if per == "block" else []
+        rows.append(cells + structure)
+    structure_columns = ("fragments", "parallel") if per == "block" else ()
+    return Table((f"<{per}", "ops", "<output", *COUNT_COLUMNS, *structure_columns), rows, title)
+
+
+def _totals_table(report: Report, chosen: str) -> Table:
+    t = report.totals
+    notes = [
+        f"multiply-adds   {format_count(t.madds)} ({t.madds:,})",
+        f"parameters      {format_count(t.params)} ({t.params:,})",
+        f"memory access   {format_count(t.mem_elems)} elements, {format_bytes(t.mem_bytes)} "
+        f"({format_share(t.elementwise_share)} element-wise, {format_share(t.movement_share)} movement), {t.intensity:.2f} madds/byte",
+        f"activations     {format_count(t.acts)} out of convolution and linear",
+        f"structure       {t.nodes} ops, critical path {t.critical_path}, "
+        f"{t.fragments_per_block:.2f} fragments per block (max {t.max_fragments}), parallel width {t.max_parallel_width}",
+    ]
+    if chosen:
+        notes.append(f"options         {chosen}")
+    if report.opaque:
+        notes.append(
+            f"opaque          {len(report.opaque)} ops of unknown work, counted as memory access alone: {', '.join(report.opaque)}"
+        )
+    return Table((), (), "total", notes)
+
+
+def _conventions_table(report: Report) -> Table:
+    rows = [[name, f"{report.flops(name):,}", convention.summary] for name, convention in CONVENTIONS.items()]
+    return Table(("<convention", "FLOPs", "<as printed by"), rows)
+
+
+def _shape(shape: Sequence[int] | Shape) -> str:
+    return "x".join(map(str, shape))

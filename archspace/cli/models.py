@@ -1,0 +1,124 @@
+"""MODEL on the command line: a zoo name with options, a spec (`shufflenet_v1@g=8,width=0.5`), or a JSON file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from archspace.errors import FileError, LawError, UnknownNameError
+from archspace.files import read_json
+from archspace.ir.builder import with_input
+from archspace.ir.graph import Graph
+from archspace.ir.serde import from_dict
+from archspace.units import parse_size
+from archspace.zoo import ZOO, build, resolve
+from archspace.zoo.config import is_flag, option_names, parse_option
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+# A verb with these settings hands on options that it does not know: they belong to the model's family.
+FAMILY_OPTIONS = {"ignore_unknown_options": True, "allow_interspersed_args": True}
+
+
+def image_options(command: F) -> F:
+    """--input and --batch."""
+    command = click.option("--batch", type=click.IntRange(min=1), help="Images per batch.  [default: 1]")(command)
+    return click.option("--input", "size", metavar="SIZE", help="Input in pixels: 224 or 480x640.  [default: 224]")(command)
+
+
+def split_words(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """Separate MODEL names from `--option value` words that the verb left over. Flags (`--arch2`, `--no-shuffle`) get 'yes' or 'no'."""
+    names: list[str] = []
+    options: dict[str, str] = {}
+    rest = list(words)
+    family = next((kind for kind in map(_family_of, words) if kind), None)
+    while rest:
+        word = rest.pop(0)
+        if not word.startswith("-") or word == "-":
+            names.append(word)
+            continue
+        name, has_value, value = word.lstrip("-").partition("=")
+        name = name.replace("-", "_")
+        if has_value:
+            options[name] = value
+        elif family and is_flag(ZOO[family].config, name):
+            options[name] = "yes"
+        elif family and name.startswith("no_") and is_flag(ZOO[family].config, name[3:]):
+            options[name[3:]] = "no"
+        elif rest:
+            options[name] = rest.pop(0)
+        else:
+            _check_option_name(family, name)
+            raise LawError(f"the option --{name} needs a value, but none follows. Example: --{name} 2")
+    return names, options
+
+
+def parse_spec(spec: str) -> tuple[str, dict[str, str]]:
+    """A name and its options: 'shufflenet_v1@g=8,repeats=4,8,4' -> ('shufflenet_v1', {'g': '8', 'repeats': '4,8,4'}). Raises LawError."""
+    name, _, tail = spec.partition("@")
+    options: dict[str, str] = {}
+    key = ""
+    for part in tail.split(",") if tail else []:
+        if "=" in part:
+            key, _, value = part.partition("=")
+            options[key.strip()] = value
+        elif key:
+            options[key.strip()] += f",{part}"  # a further value of a per-stage option
+        else:
+            raise LawError(f"a spec is NAME@option=value,option=value, but got {spec!r}. Example: shufflenet_v1@g=8,width=0.5")
+    return name, options
+
+
+def load_model(spec: str, options: Mapping[str, str] | None = None, *, size: str | None = None, batch: int | None = None) -> Graph:
+    """The graph behind one MODEL. Raises UnknownNameError, LawError or FileError."""
+    name, spec_options = parse_spec(spec)
+    words = {**spec_options, **(options or {})}
+    if Path(name).suffix == ".json" or Path(name).is_file():
+        return _load_file(name, words, size=size, batch=batch)
+    family, values = resolve(name)
+    kind = ZOO[family].config
+    for key, text in words.items():
+        _check_option_name(family, key)
+        values[option_names(kind)[key.replace("-", "_")]] = parse_option(family, kind, key, text)
+    if size is not None:
+        values["input"] = parse_size(size)
+    if batch is not None:
+        values["batch"] = batch
+    return build(family, **values)
+
+
+def _load_file(path: str, words: Mapping[str, str], *, size: str | None, batch: int | None) -> Graph:
+    if words:
+        raise LawError(f"{path}: a stored network takes no options, but got {', '.join(words)}. Give them to its zoo name instead.")
+    data = read_json(path)
+    if isinstance(data, dict) and "family" in data and "archspace_graph" not in data:
+        options = {key: value for key, value in data.items() if key != "family"}
+        if not isinstance(data["family"], str):
+            raise FileError(f"{path}: family must be a name, but got {data['family']!r}")
+        graph = build(data["family"], **options)
+    else:
+        graph = from_dict(data, path)
+    if size is None and batch is None:
+        return graph
+    n, c, h, w = graph.input_shape
+    h, w = parse_size(size) if size is not None else (h, w)
+    return with_input(graph, (batch or n, c, h, w))
+
+
+def _family_of(word: str) -> str | None:
+    try:
+        return resolve(word.partition("@")[0])[0]
+    except UnknownNameError:
+        return None
+
+
+def _check_option_name(family: str | None, name: str, verb_options: Iterable[str] = ()) -> None:
+    """Raise UnknownNameError, with near names, for an option that neither the family nor the verb has."""
+    ctx = click.get_current_context(silent=True)
+    of_verb = {opt.lstrip("-") for param in ctx.command.params for opt in param.opts if opt.startswith("--")} if ctx else set()
+    of_family = set(option_names(ZOO[family].config)) if family else set()
+    if name.replace("-", "_") not in of_family:
+        raise UnknownNameError(f"option of {family}" if family else "option", name, sorted({*of_family, *of_verb, *verb_options}))

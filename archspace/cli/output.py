@@ -1,0 +1,97 @@
+"""How results leave the command line: as a table for people, as JSON or as CSV, to stdout or to a file."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from archspace.files import write_text
+
+F = TypeVar("F", bound=Callable[..., Any])
+PIPE_WIDTH = 180  # columns of a table that goes into a pipe or a file
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table for people. Columns whose header starts with '<' are words (left), the others numbers (right)."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    title: str = ""
+    notes: Sequence[str] = ()
+
+
+def output_options(command: F) -> F:
+    """The options that every verb with data output has: --format, -o, --force."""
+    command = click.option("--force", is_flag=True, help="Overwrite the output file.")(command)
+    command = click.option("-o", "--output", type=click.Path(), help="Write to this file instead of stdout.")(command)
+    formats = click.Choice(["table", "json", "csv"])
+    return click.option("--format", "form", type=formats, default="table", show_default=True, help="Output format.")(command)
+
+
+def emit(
+    form: str,
+    output: str | None,
+    *,
+    tables: Callable[[], Sequence[Table]],
+    data: Callable[[], Any],
+    records: Callable[[], Sequence[Mapping[str, Any]]],
+    force: bool = False,
+) -> None:
+    """Write one result in the form asked for: `tables` for people, `data` as JSON, `records` as CSV lines."""
+    if form == "json":
+        text = json.dumps(data(), indent=2) + "\n"
+    elif form == "csv":
+        text = csv_text(records())
+    else:
+        text = table_text(tables(), to_terminal=output is None and sys.stdout.isatty())
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        write_text(Path(output), text, force=force)
+        click.echo(f"wrote {output}", err=True)
+
+
+def csv_text(records: Sequence[Mapping[str, Any]]) -> str:
+    """CSV with a header line; lists become words with 'x' between (1x3x224x224)."""
+    buffer = io.StringIO()
+    if records:
+        writer = csv.DictWriter(buffer, fieldnames=list(records[0]), lineterminator="\n")
+        writer.writeheader()
+        for record in records:
+            writer.writerow({key: "x".join(map(str, value)) if isinstance(value, list | tuple) else value for key, value in record.items()})
+    return buffer.getvalue()
+
+
+def table_text(tables: Sequence[Table], *, to_terminal: bool) -> str:
+    """The tables as text, in colour and at the terminal's width where they go to one."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table as RichTable
+
+    buffer = io.StringIO()
+    console = Console(file=buffer, force_terminal=to_terminal, width=None if to_terminal else PIPE_WIDTH, highlight=False)
+    for table in tables:
+        if table.title:
+            console.print(f"[bold]{table.title}[/bold]" if to_terminal else table.title, markup=to_terminal)
+        rich_table = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+        for column in table.columns:
+            words = column.startswith("<")
+            rich_table.add_column(column.removeprefix("<"), justify="left" if words else "right", overflow="fold")
+        for row in table.rows:
+            rich_table.add_row(*row)
+        if table.columns:
+            console.print(rich_table)
+        for note in table.notes:
+            console.print(note, markup=False)
+        console.print()
+    lines = (line.rstrip() for line in buffer.getvalue().splitlines())
+    return "\n".join(lines).rstrip("\n") + "\n"

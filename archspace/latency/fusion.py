@@ -1,0 +1,211 @@
+"""Which ops a runtime runs as one kernel: rule sets as data, and the fused kernels of a graph.
+
+What a kernel reads and writes is what decides its time on a fast device, so a fused chain counts the tensors at its ends and
+nothing between. A chain grows while the tensor between two ops is read by nobody else. The one fork allowed is a split: when all
+readers of a tensor are channel slices, they are written by the kernel that makes it ("Concat", "Channel Shuffle" and "Channel
+Split" are merged into a single element-wise operation: ShuffleNet v2, section 3), across block borders too.
+
+An op that touches no memory by its own counts (flatten, dropout, a slice or concat in place, a shift of no channel) is no kernel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from archspace.errors import UnknownNameError
+from archspace.ir.counts import Counts
+from archspace.ir.graph import Graph, Node
+from archspace.ir.ops import (
+    GELU,
+    OPS,
+    Activation,
+    AdaptiveAvgPool2d,
+    Add,
+    AvgPool2d,
+    BatchNorm2d,
+    ChannelShuffle,
+    ChannelSlice,
+    Concat,
+    Conv2d,
+    Dropout,
+    Flatten,
+    GroupedShift,
+    Hardsigmoid,
+    Hardswish,
+    Input,
+    Linear,
+    MaxPool2d,
+    Multiply,
+    Op,
+    Opaque,
+    Pad,
+    ReLU,
+    ReLU6,
+    Reshape,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    SparseShift,
+)
+from archspace.ir.ops.base import prod
+
+Ops = frozenset[type[Op]]
+
+
+@dataclass(frozen=True, slots=True)
+class FusionRules:
+    """`follows`: op kind -> the kinds right behind which it joins their kernel. `views`: kinds that this runtime never copies."""
+
+    follows: Mapping[type[Op], Ops] = field(default_factory=dict)
+    views: Ops = frozenset()
+
+
+ACTIVATIONS: Ops = frozenset(kind for kind in OPS.values() if issubclass(kind, Activation))
+_CONV_BN: Mapping[type[Op], Ops] = {BatchNorm2d: frozenset({Conv2d})}
+_PAPER: Mapping[type[Op], Ops] = {
+    **_CONV_BN,
+    **dict.fromkeys(ACTIVATIONS, frozenset({Conv2d, BatchNorm2d, Linear, Add})),
+    ChannelShuffle: frozenset({Concat}),
+    ChannelSlice: frozenset({Concat, ChannelShuffle}),
+}
+
+FUSIONS: Mapping[str, FusionRules] = MappingProxyType(
+    {
+        "none": FusionRules(),  # every op that touches memory is a kernel
+        "torch_eager": FusionRules(views=frozenset({ChannelSlice})),  # PyTorch without a compiler: the same, and a split is a view
+        "folded": FusionRules(follows=_CONV_BN),  # batch norm in the convolution's weights and bias
+        "paper": FusionRules(follows=_PAPER),  # ShuffleNet v2, sections 2 ("tensor fusion ... switched on") and 3
+    }
+)
+
+# Op kind -> the op type that coefficients are keyed by; a convolution's depends on its groups.
+OP_TYPES: Mapping[type[Op], str] = MappingProxyType(
+    {
+        Linear: "linear",
+        AdaptiveAvgPool2d: "pool",
+        AvgPool2d: "pool",
+        MaxPool2d: "pool",
+        Add: "elementwise",
+        BatchNorm2d: "elementwise",
+        Dropout: "elementwise",
+        GELU: "elementwise",
+        Hardsigmoid: "elementwise",
+        Hardswish: "elementwise",
+        Multiply: "elementwise",
+        ReLU: "elementwise",
+        ReLU6: "elementwise",
+        SiLU: "elementwise",
+        Sigmoid: "elementwise",
+        Softmax: "elementwise",
+        ChannelShuffle: "movement",
+        ChannelSlice: "movement",
+        Concat: "movement",
+        Flatten: "movement",
+        GroupedShift: "movement",
+        Input: "movement",
+        Pad: "movement",
+        Reshape: "movement",
+        SparseShift: "movement",
+        Opaque: "opaque",
+    }
+)
+CONV_TYPES = ("dense", "grouped", "depthwise")
+
+
+def op_type(op: Op) -> str:
+    """The key of its coefficients.
+
+    >>> op_type(Conv2d(8, 8, 3, groups=8)), op_type(Conv2d(8, 8, 1, groups=2)), op_type(Add())
+    ('depthwise', 'grouped', 'elementwise')
+    """
+    if isinstance(op, Conv2d):
+        return "dense" if op.groups == 1 else "depthwise" if op.is_depthwise else "grouped"
+    return OP_TYPES.get(type(op), "opaque")
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """Ops that run as one. Elements and multiply-adds are for the graph's batch."""
+
+    names: tuple[str, ...]  # its nodes, the leading one first
+    op: Op  # the leading one's
+    op_type: str
+    block: str  # the leading one's
+    in_elems: int  # tensors from outside the kernel, each once
+    out_elems: int  # tensors that are read outside it
+    weight_elems: int
+    madds: int
+
+
+def fusion_rules(name: str) -> FusionRules:
+    """The rule set of that name. Raises UnknownNameError with near names."""
+    if name not in FUSIONS:
+        raise UnknownNameError("fusion rule set", name, FUSIONS)
+    return FUSIONS[name]
+
+
+def fused_kernels(graph: Graph, rules: FusionRules | str) -> tuple[Kernel, ...]:
+    """The kernels of a graph in the order of their leading nodes. Raises UnknownNameError for an unknown rule set."""
+    if isinstance(rules, str):
+        rules = fusion_rules(rules)
+    nodes = graph.nodes
+    readers = [0] * len(nodes)
+    slicers = [0] * len(nodes)
+    for node in nodes:
+        for i in node.inputs:
+            readers[i] += 1
+            slicers[i] += type(node.op) is ChannelSlice
+    for i in graph.outputs:
+        readers[i] += 1  # whoever called the network
+
+    chains: list[list[int]] = []  # positions of the nodes of each kernel
+    chain_of: dict[int, list[int]] = {}
+    inside = [0] * len(nodes)  # reads of a tensor by its own kernel
+    counts: list[Counts] = []
+    for i, node in enumerate(nodes):
+        kind = type(node.op)
+        counts.append(node.op.counts(tuple([nodes[p].shape for p in node.inputs]), node.shape))
+        if kind in rules.views or not counts[i].mem_elems:
+            continue
+        chain = [i]
+        for p in node.inputs if kind in rules.follows else ():
+            lone = readers[p] == 1 or (kind is ChannelSlice and readers[p] == slicers[p])
+            if lone and p in chain_of and type(nodes[p].op) in rules.follows[kind]:
+                chain = chain_of[p]
+                chain.append(i)
+                inside[p] += 1
+                break
+        else:
+            chains.append(chain)
+        chain_of[i] = chain
+    return tuple([_kernel(nodes, counts, chain, readers, inside) for chain in chains])
+
+
+def _kernel(nodes: tuple[Node, ...], counts: list[Counts], chain: list[int], readers: list[int], inside: list[int]) -> Kernel:
+    lead = nodes[chain[0]]
+    read: set[int] = set()
+    in_elems = out_elems = weight_elems = madds = 0
+    for i in chain:
+        node, count = nodes[i], counts[i]
+        if len(node.inputs) == 1:
+            p = node.inputs[0]
+            if p not in read and p not in chain:
+                in_elems += count.in_elems  # a slice or a shift reads a part of the tensor
+                read.add(p)
+        else:
+            for p in node.inputs:
+                if p not in read and p not in chain:
+                    in_elems += prod(nodes[p].shape)
+                    read.add(p)
+        if not readers[i] or readers[i] > inside[i]:
+            out_elems += count.out_elems
+        if i != chain[0] and isinstance(node.op, BatchNorm2d):
+            # Folded: four vectors become the convolution's bias, which it may have already.
+            weight_elems += 0 if getattr(lead.op, "bias", False) else node.op.num_features
+        else:
+            weight_elems += count.weight_elems
+        madds += count.madds
+    names = tuple([nodes[i].name for i in chain])
+    return Kernel(names, lead.op, op_type(lead.op), lead.block, in_elems, out_elems, weight_elems, madds)
