@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final, Literal
 
-MAXIMIZE, MINIMIZE = "maximize", "minimize"
+Direction = Literal["maximize", "minimize"]
+MAXIMIZE: Final = "maximize"
+MINIMIZE: Final = "minimize"
+DIRECTIONS: tuple[Direction, ...] = (MAXIMIZE, MINIMIZE)
 
 
-def pareto_front(values: Sequence[Sequence[float]], directions: Sequence[str]) -> list[int]:
+def pareto_front(values: Sequence[Sequence[float]], directions: Sequence[Direction]) -> list[int]:
     """Indices of the non-dominated rows, best in the first objective first; of equal rows the earliest stays.
 
     values: (rows, objectives); directions: 'maximize' or 'minimize' per objective.

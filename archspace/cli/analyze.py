@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from archspace.analysis import CONVENTIONS, DTYPE_BYTES, Report, analyze
 from archspace.analysis.rows import GROUPINGS
 from archspace.analysis.structure import fragments, parallel_widths
+from archspace.cli.latency import device_option, latency_record, predicted
 from archspace.cli.models import FAMILY_OPTIONS, image_options, load_model, split_words
 from archspace.cli.output import Table, emit, output_options
 from archspace.errors import LawError
@@ -17,12 +19,16 @@ from archspace.ir.graph import describe
 from archspace.ir.ops import Shape
 from archspace.units import format_bytes, format_count, format_share
 
+if TYPE_CHECKING:
+    from archspace.latency import Latency
+
 
 @click.command("analyze", context_settings=FAMILY_OPTIONS)
 @click.argument("words", metavar="MODEL [MODEL OPTIONS]", nargs=-1, type=click.UNPROCESSED)
 @click.option("--per", type=click.Choice(list(GROUPINGS)), default="block", show_default=True, help="One row per what.")
 @image_options
 @click.option("--dtype", type=click.Choice(list(DTYPE_BYTES)), default="float32", show_default=True, help="What bytes are counted in.")
+@device_option
 @click.option("--convention", metavar="NAME", help=f"Print only this FLOPs number: {', '.join(CONVENTIONS)}.")
 @output_options
 def command(
@@ -31,6 +37,7 @@ def command(
     size: str | None,
     batch: int | None,
     dtype: str,
+    device: str | None,
     convention: str | None,
     form: str,
     output: str | None,
@@ -52,23 +59,24 @@ def command(
         record = {"model": report.model, "convention": convention, "flops": flops}
         emit(form, output, tables=lambda: [Table([], [], notes=[str(flops)])], data=lambda: record, records=lambda: [record], force=force)
         return
+    latency = predicted(report.graph, device, batch)
     emit(
         form,
         output,
-        tables=lambda: report_tables(report, per),
-        data=lambda: report.to_dict(per),
+        tables=lambda: report_tables(report, per, latency),
+        data=lambda: report.to_dict(per) | ({"latency": latency_record(latency)} if latency else {}),
         records=lambda: report.to_dict(per)["rows"],
         force=force,
     )
 
 
-def report_tables(report: Report, per: str) -> list[Table]:
-    """The rows, the totals and the conventions of a report."""
+def report_tables(report: Report, per: str, latency: Latency | None = None) -> list[Table]:
+    """The rows, the totals (with the predicted latency, where there is one) and the conventions of a report."""
     options = {key: value for key, value in report.config.items() if key != "family" and value is not None}
     title = f"{report.model}  input {_shape(report.input_shape)}  {report.dtype}"
     chosen = ", ".join(f"{key}={value}" for key, value in options.items() if key not in ("input", "batch"))
     rows = _op_table(report, title) if per == "op" else _group_table(report, per, title)
-    return [rows, _totals_table(report, chosen), _conventions_table(report)]
+    return [rows, _totals_table(report, chosen, latency), _conventions_table(report)]
 
 
 def _counts_cells(counts: Counts) -> list[str]:
@@ -96,7 +104,7 @@ def _group_table(report: Report, per: str, title: str) -> Table:
     return Table((f"<{per}", "ops", "<output", *COUNT_COLUMNS, *structure_columns), rows, title)
 
 
-def _totals_table(report: Report, chosen: str) -> Table:
+def _totals_table(report: Report, chosen: str, latency: Latency | None) -> Table:
     t = report.totals
     notes = [
         f"multiply-adds   {format_count(t.madds)} ({t.madds:,})",
@@ -107,6 +115,9 @@ def _totals_table(report: Report, chosen: str) -> Table:
         f"structure       {t.nodes} ops, critical path {t.critical_path}, "
         f"{t.fragments_per_block:.2f} fragments per block (max {t.max_fragments}), parallel width {t.max_parallel_width}",
     ]
+    if latency is not None:
+        notes.append(f"latency         {latency}")
+        notes += [f"                extrapolates: {reason}" for reason in latency.extrapolates]
     if chosen:
         notes.append(f"options         {chosen}")
     if report.opaque:

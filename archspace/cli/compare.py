@@ -9,12 +9,13 @@ from typing import Any
 import click
 
 from archspace.analysis import DTYPE_BYTES, analyze
+from archspace.cli.latency import device_option, predicted
 from archspace.cli.models import FAMILY_OPTIONS, image_options, load_model, split_words
 from archspace.cli.output import Table, emit, output_options
 from archspace.errors import LawError
 from archspace.units import format_bytes, format_count, format_share
 
-# metric of Totals -> how people read it
+# metric -> how people read it
 METRICS: dict[str, Callable[[float], str]] = {
     "madds": format_count,
     "params": format_count,
@@ -29,15 +30,26 @@ METRICS: dict[str, Callable[[float], str]] = {
     "max_fragments": lambda v: f"{v:.0f}",
     "max_parallel_width": lambda v: f"{v:.0f}",
     "critical_path": lambda v: f"{v:.0f}",
+    "latency_ms": lambda v: f"{v:.2f} ms",
 }
 
 
 @click.command("compare", context_settings=FAMILY_OPTIONS)
 @click.argument("words", metavar="MODEL MODEL...", nargs=-1, type=click.UNPROCESSED)
 @image_options
+@device_option
 @click.option("--dtype", type=click.Choice(list(DTYPE_BYTES)), default="float32", show_default=True, help="What bytes are counted in.")
 @output_options
-def command(words: tuple[str, ...], size: str | None, batch: int | None, dtype: str, form: str, output: str | None, force: bool) -> None:
+def command(
+    words: tuple[str, ...],
+    size: str | None,
+    batch: int | None,
+    device: str | None,
+    dtype: str,
+    form: str,
+    output: str | None,
+    force: bool,
+) -> None:
     """Put networks side by side: one column each, with ratios to the first.
 
     \b
@@ -48,15 +60,20 @@ def command(words: tuple[str, ...], size: str | None, batch: int | None, dtype: 
         raise LawError(f"compare takes a model's options in its spec, but got --{next(iter(options))}. Example: shufflenet_v1@g=3")
     if len(names) < 2:
         raise LawError(f"compare takes at least two MODELs, but got {len(names)}. For one use: archspace analyze")
-    totals = [asdict(analyze(load_model(name, size=size, batch=batch), dtype).totals) for name in names]
+    graphs = [load_model(name, size=size, batch=batch) for name in names]
+    columns: list[dict[str, Any]] = [asdict(analyze(graph, dtype).totals) for graph in graphs]
+    latencies = [predicted(graph, device, batch) for graph in graphs]
+    for column, latency in zip(columns, latencies, strict=True):
+        column.update({"latency_ms": latency.ms} if latency else {})
     records = [
-        {"model": name, **total, **{f"{key}_ratio": _ratio(total[key], totals[0][key]) for key in METRICS}}
-        for name, total in zip(names, totals, strict=True)
+        {"model": name, **column, **{f"{key}_ratio": _ratio(column[key], columns[0][key]) for key in METRICS if key in column}}
+        for name, column in zip(names, columns, strict=True)
     ]
+    notes = [f"latency of {name}: {latency}" for name, latency in zip(names, latencies, strict=True) if latency]
     emit(
         form,
         output,
-        tables=lambda: [_table(names, totals)],
+        tables=lambda: [_table(names, columns, notes)],
         data=lambda: {"schema": 1, "first": names[0], "models": records},
         records=lambda: records,
         force=force,
@@ -67,12 +84,15 @@ def _ratio(value: float, first: float) -> float | None:
     return value / first if first else None
 
 
-def _table(names: list[str], totals: list[dict[str, Any]]) -> Table:
+def _table(names: list[str], columns: list[dict[str, Any]], notes: list[str]) -> Table:
     rows = []
     for metric, text in METRICS.items():
-        cells = [metric, text(totals[0][metric])]
-        for total in totals[1:]:
-            ratio = _ratio(total[metric], totals[0][metric])
-            cells.append(f"{text(total[metric])}  x{ratio:.2f}" if ratio is not None else text(total[metric]))
+        if metric not in columns[0]:
+            continue
+        first = columns[0][metric]
+        cells = [metric, text(first)]
+        for column in columns[1:]:
+            ratio = _ratio(column[metric], first)
+            cells.append(f"{text(column[metric])}  x{ratio:.2f}" if ratio is not None else text(column[metric]))
         rows.append(cells)
-    return Table(("<", *names), rows)
+    return Table(("<", *names), rows, notes=notes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -115,10 +115,10 @@ def _family_of(word: str) -> str | None:
         return None
 
 
-def _check_option_name(family: str | None, name: str, verb_options: Iterable[str] = ()) -> None:
-    """Raise UnknownNameError, with near names, for an option that neither the family nor the verb has."""
+def _check_option_name(family: str | None, name: str) -> None:
+    """Raise UnknownNameError for an option that the family does not have, with near names of its own and of the verb's."""
     ctx = click.get_current_context(silent=True)
     of_verb = {opt.lstrip("-") for param in ctx.command.params for opt in param.opts if opt.startswith("--")} if ctx else set()
     of_family = set(option_names(ZOO[family].config)) if family else set()
     if name.replace("-", "_") not in of_family:
-        raise UnknownNameError(f"option of {family}" if family else "option", name, sorted({*of_family, *of_verb, *verb_options}))
+        raise UnknownNameError(f"option of {family}" if family else "option", name, sorted(of_family or of_verb), also=of_verb)

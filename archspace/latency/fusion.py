@@ -18,7 +18,6 @@ from archspace.errors import UnknownNameError
 from archspace.ir.counts import Counts
 from archspace.ir.graph import Graph, Node
 from archspace.ir.ops import (
-    GELU,
     OPS,
     Activation,
     AdaptiveAvgPool2d,
@@ -32,8 +31,6 @@ from archspace.ir.ops import (
     Dropout,
     Flatten,
     GroupedShift,
-    Hardsigmoid,
-    Hardswish,
     Input,
     Linear,
     MaxPool2d,
@@ -41,11 +38,7 @@ from archspace.ir.ops import (
     Op,
     Opaque,
     Pad,
-    ReLU,
-    ReLU6,
     Reshape,
-    Sigmoid,
-    SiLU,
     Softmax,
     SparseShift,
 )
@@ -66,52 +59,37 @@ ACTIVATIONS: Ops = frozenset(kind for kind in OPS.values() if issubclass(kind, A
 _CONV_BN: Mapping[type[Op], Ops] = {BatchNorm2d: frozenset({Conv2d})}
 _PAPER: Mapping[type[Op], Ops] = {
     **_CONV_BN,
-    **dict.fromkeys(ACTIVATIONS, frozenset({Conv2d, BatchNorm2d, Linear, Add})),
-    ChannelShuffle: frozenset({Concat}),
+    **dict.fromkeys(ACTIVATIONS, frozenset({Conv2d, BatchNorm2d, Linear, Add, Concat})),
+    ChannelShuffle: frozenset({Concat, Conv2d, BatchNorm2d, *ACTIVATIONS}),
     ChannelSlice: frozenset({Concat, ChannelShuffle}),
 }
 
 FUSIONS: Mapping[str, FusionRules] = MappingProxyType(
     {
-        "none": FusionRules(),  # every op that touches memory is a kernel
-        "torch_eager": FusionRules(views=frozenset({ChannelSlice})),  # PyTorch without a compiler: the same, and a split is a view
-        "folded": FusionRules(follows=_CONV_BN),  # batch norm in the convolution's weights and bias
-        "paper": FusionRules(follows=_PAPER),  # ShuffleNet v2, sections 2 ("tensor fusion ... switched on") and 3
+        # Every op that touches memory is a kernel.
+        "none": FusionRules(),
+        # PyTorch without a compiler: the same, and a channel split is a view.
+        "torch_eager": FusionRules(views=frozenset({ChannelSlice})),
+        # Batch norm in the convolution's weights and bias.
+        "folded": FusionRules(follows=_CONV_BN),
+        # ShuffleNet v2, section 2 ("tensor fusion, which is used to reduce the overhead of small operations") and section 3 (concat,
+        # shuffle and split are one). That a shuffle joins any producer is inferred: it is what meets the paper's ShuffleNet v1 rows.
+        "paper": FusionRules(follows=_PAPER),
     }
 )
 
-# Op kind -> the op type that coefficients are keyed by; a convolution's depends on its groups.
+# Op kind -> the op type that its coefficients are keyed by. A convolution's depends on its groups.
 OP_TYPES: Mapping[type[Op], str] = MappingProxyType(
     {
         Linear: "linear",
-        AdaptiveAvgPool2d: "pool",
-        AvgPool2d: "pool",
-        MaxPool2d: "pool",
-        Add: "elementwise",
-        BatchNorm2d: "elementwise",
-        Dropout: "elementwise",
-        GELU: "elementwise",
-        Hardsigmoid: "elementwise",
-        Hardswish: "elementwise",
-        Multiply: "elementwise",
-        ReLU: "elementwise",
-        ReLU6: "elementwise",
-        SiLU: "elementwise",
-        Sigmoid: "elementwise",
-        Softmax: "elementwise",
-        ChannelShuffle: "movement",
-        ChannelSlice: "movement",
-        Concat: "movement",
-        Flatten: "movement",
-        GroupedShift: "movement",
-        Input: "movement",
-        Pad: "movement",
-        Reshape: "movement",
-        SparseShift: "movement",
+        **dict.fromkeys((AdaptiveAvgPool2d, AvgPool2d, MaxPool2d), "pool"),
+        **dict.fromkeys((*ACTIVATIONS, Add, BatchNorm2d, Dropout, Multiply, Softmax), "elementwise"),
+        **dict.fromkeys((ChannelShuffle, ChannelSlice, Concat, GroupedShift, Pad, SparseShift), "movement"),
+        **dict.fromkeys((Flatten, Input, Reshape), "movement"),
         Opaque: "opaque",
     }
 )
-CONV_TYPES = ("dense", "grouped", "depthwise")
+OP_TYPE_NAMES = ("dense", "grouped", "depthwise", "linear", "pool", "elementwise", "movement", "opaque")
 
 
 def op_type(op: Op) -> str:
@@ -122,7 +100,7 @@ def op_type(op: Op) -> str:
     """
     if isinstance(op, Conv2d):
         return "dense" if op.groups == 1 else "depthwise" if op.is_depthwise else "grouped"
-    return OP_TYPES.get(type(op), "opaque")
+    return OP_TYPES[type(op)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +115,14 @@ class Kernel:
     out_elems: int  # tensors that are read outside it
     weight_elems: int
     madds: int
+
+    @property
+    def channels_per_group(self) -> tuple[int, int]:
+        """Input and output channels per group of what the leading op multiplies with; (1, 1) when it multiplies with nothing."""
+        op = self.op
+        if isinstance(op, Conv2d):
+            return op.in_channels // op.groups, op.out_channels // op.groups
+        return (op.in_features, op.out_features) if isinstance(op, Linear) else (1, 1)
 
 
 def fusion_rules(name: str) -> FusionRules:

@@ -1,0 +1,30 @@
+"""Graphs as PyTorch modules: build, check against the graph, train, save.
+
+`to_module(graph)` builds, `check(graph, module)` compares, `fit` trains, `save_module` and `load_module` write and read .pt2 files.
+"""
+
+from __future__ import annotations
+
+from archspace.pytorch.export import load as load_module
+from archspace.pytorch.export import save as save_module
+from archspace.pytorch.init import init_weights
+from archspace.pytorch.layers import freeze_shifts, shift_sparsity
+from archspace.pytorch.lower import LOWERINGS, Network, to_module
+from archspace.pytorch.oracle import OracleRow, check, tool_flops
+from archspace.pytorch.train import accuracy, fit
+
+__all__ = [
+    "LOWERINGS",
+    "Network",
+    "OracleRow",
+    "accuracy",
+    "check",
+    "fit",
+    "freeze_shifts",
+    "init_weights",
+    "load_module",
+    "save_module",
+    "shift_sparsity",
+    "to_module",
+    "tool_flops",
+]

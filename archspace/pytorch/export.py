@@ -1,0 +1,75 @@
+"""Built networks as .pt2 files: an exported program with its graph inside.
+
+A .pt2 holds the program of eval mode: batch norm uses its running statistics, dropout is gone, learned shifts only move. It can be run
+anywhere torch.export.load is, at any batch size, but not trained. The trainable form is `to_module(graph)`, and the graph is in the file.
+"""
+
+from __future__ import annotations
+
+import copy
+import io
+import json
+from pathlib import Path
+from zipfile import BadZipFile, ZipFile
+
+import torch
+from torch import nn
+
+from archspace.errors import FileError
+from archspace.files import check_writable
+from archspace.ir.graph import Graph
+from archspace.ir.serde import from_dict, to_json
+from archspace.pytorch.oracle import example_inputs
+
+GRAPH_FILE = "graph.json"  # the graph's JSON form among the .pt2 archive's extra files
+
+
+def export_program(module: nn.Module, graph: Graph) -> torch.export.ExportedProgram:
+    """The module as an exported program of eval mode, for any batch size. Works on a copy."""
+    # torch.export takes an example batch of one for a constant.
+    inputs = example_inputs(graph, least_batch=2)
+    batch = torch.export.Dim("batch")
+    return torch.export.export(copy.deepcopy(module).eval(), inputs, dynamic_shapes=tuple({0: batch} for _ in inputs))
+
+
+def save(module: nn.Module, graph: Graph, path: str | Path, *, force: bool = False) -> None:
+    """Export the module in eval mode and write it with its graph as a .pt2 file.
+
+    Raises FileError when the file exists (without `force`) or cannot be written.
+    """
+    target = check_writable(path, force=force)
+    buffer = io.BytesIO()
+    torch.export.save(export_program(module, graph), buffer, extra_files={GRAPH_FILE: to_json(graph)})
+    try:
+        target.write_bytes(buffer.getvalue())
+    except OSError as error:
+        raise FileError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def load(path: str | Path) -> tuple[nn.Module, Graph]:
+    """The exported module (eval mode, fixed) and the graph of a file that `save` wrote. Raises FileError."""
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read: {error.strerror}") from None
+    graph = from_dict(json.loads(_graph_text(data, path)), str(path))
+    try:
+        return torch.export.load(io.BytesIO(data)).module(), graph
+    except (RuntimeError, ValueError, KeyError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise FileError(f"{path}: the archive is there, but torch.export cannot read the program in it: {reason}") from None
+
+
+def _graph_text(data: bytes, path: str | Path) -> str:
+    # Asked of the archive itself: torch.export.load logs a page for a foreign file, and does not look at the checksums.
+    try:
+        with ZipFile(io.BytesIO(data)) as archive:
+            damaged = archive.testzip()
+            if damaged is not None:
+                raise FileError(f"{path}: is damaged: the checksum of {damaged} in it is wrong. Save it again.")
+            inside = [name for name in archive.namelist() if name.endswith(f"/extra/{GRAPH_FILE}")]
+            if inside:
+                return archive.read(inside[0]).decode()
+    except (BadZipFile, UnicodeDecodeError) as error:
+        raise FileError(f"{path}: must be a .pt2 file of torch.export, but is not: {error}") from None
+    raise FileError(f"{path}: has no graph inside. Only .pt2 files that archspace saved have one; torch.export.load reads the others.")

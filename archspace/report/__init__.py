@@ -1,0 +1,1 @@
+"""Pictures and tables of results: plotly and pandas."""

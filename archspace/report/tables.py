@@ -1,0 +1,36 @@
+"""Records as data frames, one row per candidate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+
+def records_frame(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """One row per record ({"number", "options", "metrics", "feasible", "problem"}): its options and its metrics as columns.
+
+    Lists become words with 'x' between (4x8x4), so that rows compare and the frame writes to CSV.
+    """
+    rows = [
+        {
+            "number": record["number"],
+            "feasible": record["feasible"],
+            **record["metrics"],
+            **{key: option_text(value) for key, value in record["options"].items()},
+            "problem": record["problem"],
+        }
+        for record in records
+    ]
+    return pd.DataFrame(rows)
+
+
+def option_text(value: Any) -> Any:
+    """A list as one word: [4, 8, 4] -> '4x8x4'; other values as they are."""
+    return "x".join(map(str, value)) if isinstance(value, list | tuple) else value
+
+
+def options_text(options: Mapping[str, Any], leave_out: Sequence[str] = ()) -> str:
+    """Options as a person writes them: 'groups=8 width=0.5 repeats=4x8x4'."""
+    return " ".join(f"{key}={option_text(value)}" for key, value in options.items() if key not in leave_out)

@@ -1,0 +1,79 @@
+"""Objectives and bounds: what of a candidate is measured, and which way is better."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from archspace.analysis.pareto import DIRECTIONS, MAXIMIZE, MINIMIZE, Direction
+from archspace.analysis.report import total_counts
+from archspace.errors import LawError, SpaceError, UnknownNameError
+from archspace.ir.counts import Counts
+from archspace.ir.graph import Graph
+from archspace.latency import Profile, latency_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A graph with its counts, and the device that it is judged on."""
+
+    graph: Graph
+    counts: Counts
+    device: Profile | None
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A number that a candidate is judged by; `better` is the direction when none is said."""
+
+    better: Direction
+    unit: str
+    summary: str
+    measure: Callable[[Candidate], float]
+
+
+def stage_channels(graph: Graph) -> int:
+    """Output channels of the last stage (blocks named stageN...): section 4.2 of ShuffleNet v1 finds that accuracy follows them."""
+    for node in reversed(graph.nodes):
+        if node.stage.startswith("stage"):
+            return node.shape[1]
+    raise LawError(f"{graph.name}: stage_channels needs blocks named stage1, stage2, ..., but there are none")
+
+
+def _latency_ms(candidate: Candidate) -> float:
+    if candidate.device is None:
+        raise LawError("latency_ms needs a device, but none is given. Add --device gtx1080ti, say.")
+    return latency_ms(candidate.graph, candidate.device)
+
+
+METRICS: dict[str, Metric] = {
+    "stage_channels": Metric(MAXIMIZE, "channels", "output channels of the last stage", lambda c: stage_channels(c.graph)),
+    "madds": Metric(MINIMIZE, "multiply-adds", "multiply-adds of convolution and linear", lambda c: c.counts.madds),
+    "params": Metric(MINIMIZE, "parameters", "learnable scalars", lambda c: c.counts.params),
+    "mem_elems": Metric(MINIMIZE, "elements", "memory access, each tensor of each op once", lambda c: c.counts.mem_elems),
+    "acts": Metric(MINIMIZE, "elements", "output elements of convolution and linear", lambda c: c.counts.acts),
+    "latency_ms": Metric(MINIMIZE, "ms", "predicted latency on the device", _latency_ms),
+}
+
+
+def measure(graph: Graph, names: Sequence[str], device: Profile | None) -> dict[str, float]:
+    """The named metrics of a graph. Raises UnknownNameError for a name that is no metric."""
+    candidate = Candidate(graph, total_counts(graph), device)
+    return {name: metric_named(name).measure(candidate) for name in names}
+
+
+def metric_named(name: str) -> Metric:
+    """The metric of that name. Raises UnknownNameError with near names."""
+    if name not in METRICS:
+        raise UnknownNameError("metric", name, METRICS)
+    return METRICS[name]
+
+
+def check_objectives(objectives: Mapping[str, Direction]) -> None:
+    """Raise UnknownNameError or SpaceError unless every objective is a metric with a direction."""
+    if not objectives:
+        raise SpaceError("a search needs at least one objective, but got none. Add --maximize stage_channels, say.")
+    for name, direction in objectives.items():
+        metric_named(name)
+        if direction not in DIRECTIONS:
+            raise UnknownNameError(f"direction of {name}", direction, DIRECTIONS)

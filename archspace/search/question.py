@@ -1,0 +1,113 @@
+"""The question of a study: everything that decides which trials it runs. It travels with the results and is compared on resuming."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from archspace.analysis.pareto import Direction
+from archspace.errors import BudgetError, StudyError, UnknownNameError
+from archspace.latency import Profile, load_profile
+from archspace.search.objectives import check_objectives, measure, metric_named
+from archspace.space import Space
+from archspace.space.budget import Extreme, extreme, width_range
+from archspace.units import format_count
+
+VERSION = 1
+AUTO, TPE, NSGA2, RANDOM, GP = "auto", "tpe", "nsga2", "random", "gp"
+SAMPLERS = (AUTO, TPE, NSGA2, RANDOM, GP)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Which candidates of `space` are best in `objectives` (metric -> direction) without exceeding `bounds` (metric -> most)?
+
+    `hold` fixes metrics at a value by solving the width of each candidate. `device` names a latency profile.
+    """
+
+    space: Space
+    objectives: Mapping[str, Direction]
+    bounds: Mapping[str, float] = field(default_factory=dict)
+    hold: Mapping[str, float] = field(default_factory=dict)
+    device: str | None = None
+    sampler: str = AUTO
+    seed: int = 0
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Every metric that is measured of a candidate; madds and params always, for the tables."""
+        return tuple(dict.fromkeys([*self.objectives, *self.bounds, *self.hold, "madds", "params"]))
+
+    def profile(self) -> Profile | None:
+        """The device's latency profile. Raises UnknownNameError or FileError."""
+        return None if self.device is None else load_profile(self.device)
+
+    def check(self) -> None:
+        """Raise an ArchspaceError when the question contradicts itself, or when no candidate found can meet a bound."""
+        check_objectives(self.objectives)
+        if self.sampler not in SAMPLERS:
+            raise UnknownNameError("sampler", self.sampler, SAMPLERS)
+        if len(self.hold) > 1:
+            raise BudgetError(f"one width can hold one metric, but got {len(self.hold)}: {', '.join(self.hold)}. Bound the others.")
+        device = self.profile()
+        for name in self.metrics:
+            metric_named(name)
+        if "latency_ms" in self.metrics and device is None:
+            raise BudgetError("latency needs a device, but none is given. Add --device gtx1080ti or --device sd810.")
+        for name, most in self.bounds.items():
+            self._check_reachable(name, most, device)
+        for name, target in self.hold.items():
+            width_range(self.space)
+            self._check_reachable(name, target, device)
+            most_found = extreme(self.space, lambda g, name=name: measure(g, [name], device)[name], largest=True)  # type: ignore[misc]
+            if most_found.value < target:
+                raise BudgetError(_unreachable(self.space, name, "be held at", target, "largest", most_found))
+
+    def _check_reachable(self, name: str, most: float, device: Profile | None) -> None:
+        least = extreme(self.space, lambda graph: measure(graph, [name], device)[name])
+        if least.value > most:
+            raise BudgetError(_unreachable(self.space, name, "be at most", most, "smallest", least))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The question as JSON values."""
+        return {
+            "archspace_study": VERSION,
+            "space": self.space.to_dict(),
+            "objectives": dict(self.objectives),
+            "bounds": dict(self.bounds),
+            "hold": dict(self.hold),
+            "device": self.device,
+            "sampler": self.sampler,
+            "seed": self.seed,
+        }
+
+
+def check_same(stored: Any, asked: Mapping[str, Any], place: str) -> None:
+    """Raise StudyError when a stored study belongs to another question, saying which part differs."""
+    if not isinstance(stored, dict) or stored.get("archspace_study") != VERSION:
+        raise StudyError(f"{place}: not a study that this archspace wrote. Give another directory with -o.")
+    for key, value in asked.items():
+        if stored.get(key) != value:
+            was, now = (_shown(key, part) for part in (stored.get(key), value))
+            raise StudyError(
+                f"{place}: a study goes on with the question that it began with, but {key} was {was} and now is {now}. "
+                "Give another directory with -o, or start it anew with --force."
+            )
+
+
+def _shown(key: str, value: Any) -> str:
+    return f"{value.get('name')!r} with other contents" if key == "space" and isinstance(value, dict) else repr(value)
+
+
+def _unreachable(space: Space, name: str, law: str, asked: float, which: str, found: Extreme) -> str:
+    shown = ", ".join(f"{key}={value}" for key, value in found.options.items())
+    way_out = "that or more" if which == "smallest" else "that or less"
+    return (
+        f"space {space.name}: {name} must {law} {_quantity(name, asked)}, but the {which} value found in the space is "
+        f"{_quantity(name, found.value)} ({shown}). Ask for {way_out}, or widen the space."
+    )
+
+
+def _quantity(name: str, value: float) -> str:
+    return f"{value:.4g} ms" if name == "latency_ms" else format_count(value)

@@ -1,0 +1,185 @@
+"""Studies: run a question's trials, resume them, and keep what was found."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.trial import TrialState
+
+from archspace.analysis.pareto import MAXIMIZE, Direction
+from archspace.errors import FileError, StudyError
+from archspace.files import make_folder, read_json, write_text
+from archspace.latency import Profile
+from archspace.search.question import Question, check_same
+from archspace.search.records import Record, evaluate, key_of, meets, winners
+from archspace.search.samplers import sampler_for, suggest
+from archspace.search.store import Store, open_database, open_store
+from archspace.space import Space
+
+WRITE_SECONDS = 1.0  # finished trials wait about this long at most before they are stored
+RECORD_ATTR = "archspace:record"
+QUESTION_FILE = "study.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a search is: trials done of all asked for, feasible ones, and the best value of the first objective."""
+
+    done: int
+    trials: int
+    feasible: int
+    best: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class StudyResult:
+    """Every record of a study so far. `resumed` of them were there before; `interrupted` says that trials are left."""
+
+    question: Question
+    directory: Path
+    records: tuple[Record, ...]
+    resumed: int
+    interrupted: bool
+
+    @property
+    def winners(self) -> list[Record]:
+        """The Pareto front of the feasible records, best in the first objective first."""
+        return winners(self.records, self.question)
+
+    @property
+    def feasible(self) -> int:
+        """How many records meet every bound."""
+        return sum(record.feasible for record in self.records)
+
+
+def search(
+    space: Space | str | Path,
+    *,
+    directory: str | Path,
+    bounds: Mapping[str, float] | None = None,
+    objectives: Mapping[str, Direction] | None = None,
+    hold: Mapping[str, float] | None = None,
+    device: str | None = None,
+    trials: int = 200,
+    sampler: str = "auto",
+    seed: int = 0,
+    storage: str | None = None,
+    force: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+) -> StudyResult:
+    """Run `trials` trials in all, going on where an earlier run in the same directory stopped.
+
+    bounds: metric -> most, e.g. {"madds": 140e6}. objectives: metric -> "maximize" or "minimize"; the space's own where None.
+    hold: metric -> value that each candidate's width is solved for. storage: an Optuna RDB URL instead of a journal file. KeyboardInterrupt
+    ends the run early with what it has. Raises ArchspaceError for questions that contradict themselves or cannot be met.
+    """
+    space = space if isinstance(space, Space) else Space.load(space)
+    chosen = dict(space.objectives if objectives is None else objectives)
+    question = Question(space, chosen, dict(bounds or {}), dict(hold or {}), device, sampler, seed)
+    folder = Path(directory)
+    check_folder(folder, question, force=force)
+    question.check()
+    with quiet_optuna():
+        database = None if storage is None else open_database(storage)
+        write_question(folder, question, force=force)
+        store = open_store(folder, database, question.to_dict(), list(chosen.values()), fresh=force)
+        return _run(question, folder, store, trials, progress)
+
+
+def check_folder(folder: Path, question: Question, *, force: bool) -> None:
+    """Raise StudyError or FileError for a folder that holds another study (unless `force`) or something else."""
+    file = folder / QUESTION_FILE
+    if file.exists():
+        if not force:
+            check_same(read_json(file), question.to_dict(), str(folder))
+    elif folder.exists() and not folder.is_dir():
+        raise FileError(f"{folder}: a study needs a folder, but this is a file. Give another one with -o.")
+    elif folder.is_dir() and any(folder.iterdir()):
+        raise StudyError(f"{folder}: a study begins in an empty folder, but this one holds other files. Give another one with -o.")
+
+
+def write_question(folder: Path, question: Question, *, force: bool) -> None:
+    """Make the study's folder and put its question there. Raises FileError."""
+    file = make_folder(folder) / QUESTION_FILE
+    if force or not file.exists():
+        write_text(file, json.dumps(question.to_dict(), indent=2) + "\n", force=True)
+
+
+def _run(question: Question, folder: Path, store: Store, trials: int, progress: Callable[[Progress], None] | None) -> StudyResult:
+    study = optuna.create_study(directions=list(question.objectives.values()))
+    study.add_trials(store.trials())
+    records = [_record(trial) for trial in study.get_trials(deepcopy=False)]
+    known = {_key(question, record.options): record for record in records}
+    resumed = saved = len(records)
+    written_at = time.monotonic()
+    device = question.profile()
+    interrupted = False
+    try:
+        while len(records) < trials:
+            study.sampler = sampler_for(question.sampler, trials, question.seed, len(records))
+            records.append(_one_trial(study, question, device, known))
+            if time.monotonic() - written_at > WRITE_SECONDS:
+                store.append(study.get_trials(deepcopy=False)[saved : len(records)])
+                saved, written_at = len(records), time.monotonic()
+            if progress is not None:
+                progress(_progress(question, records, trials))
+    except KeyboardInterrupt:
+        interrupted = True
+    finally:
+        store.append(study.get_trials(deepcopy=False)[saved : len(records)])
+    return StudyResult(question, folder, tuple(records), resumed, interrupted)
+
+
+def _one_trial(study: optuna.Study, question: Question, device: Profile | None, known: dict[str, Record]) -> Record:
+    """Ask for a candidate, evaluate it (once, however often it is asked for), tell what came of it."""
+    trial = study.ask()
+    held = ("width",) if question.hold else ()
+    options = question.space.choose(lambda name, domain: suggest(trial, name, domain), without=held)
+    key = _key(question, options)
+    if key not in known:
+        known[key] = evaluate(question, device, options, trial.number)
+    record = replace(known[key], number=trial.number)
+    trial.set_user_attr(RECORD_ATTR, {"options": dict(record.options), "metrics": dict(record.metrics), "problem": record.problem})
+    if not record.metrics:
+        study.tell(trial, state=TrialState.FAIL)
+        return record
+    for name, most in question.bounds.items():
+        trial.set_constraint(f"{name} <= {most:g}", record.metrics[name] / most - 1)
+    study.tell(trial, [record.metrics[name] for name in question.objectives])
+    return replace(record, feasible=meets(record.metrics, question.bounds))
+
+
+def _record(trial: optuna.trial.FrozenTrial) -> Record:
+    stored = trial.user_attrs[RECORD_ATTR]
+    feasible = bool(stored["metrics"]) and all(value <= 0 for value in trial.constraints.values())
+    return Record(trial.number, stored["options"], stored["metrics"], feasible, stored["problem"])
+
+
+def _key(question: Question, options: Mapping[str, Any]) -> str:
+    """A candidate's key; a held width follows from the rest."""
+    return key_of({key: value for key, value in options.items() if not (question.hold and key == "width")})
+
+
+def _progress(question: Question, records: Sequence[Record], trials: int) -> Progress:
+    name, direction = next(iter(question.objectives.items()))
+    values = [record.metrics[name] for record in records if record.feasible]
+    best = (max if direction == MAXIMIZE else min)(values, default=None)
+    return Progress(len(records), trials, len(values), best)
+
+
+@contextmanager
+def quiet_optuna() -> Iterator[None]:
+    """Optuna's log lines go to warnings only, and back to what they were."""
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(before)
