@@ -19,7 +19,7 @@ from archspace.errors import FileError
 from archspace.files import check_writable
 from archspace.ir.graph import Graph
 from archspace.ir.serde import from_dict, to_json
-from archspace.pytorch.oracle import example_inputs
+from archspace.pytorch.oracle import example_inputs, quiet
 
 GRAPH_FILE = "graph.json"  # the graph's JSON form among the .pt2 archive's extra files
 
@@ -52,24 +52,30 @@ def load(path: str | Path) -> tuple[nn.Module, Graph]:
         data = Path(path).read_bytes()
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {error.strerror}") from None
-    graph = from_dict(json.loads(_graph_text(data, path)), str(path))
+    graph = _read_graph(data, path)
     try:
-        return torch.export.load(io.BytesIO(data)).module(), graph
-    except (RuntimeError, ValueError, KeyError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise FileError(f"{path}: the archive is there, but torch.export cannot read the program in it: {reason}") from None
+        with quiet("torch.export"):  # it logs a page before it raises
+            return torch.export.load(io.BytesIO(data)).module(), graph
+    except (RuntimeError, ValueError, KeyError):
+        raise FileError(
+            f"{path}: must hold a program that this torch ({torch.__version__}) can read, but does not. Build it again from its graph."
+        ) from None
 
 
-def _graph_text(data: bytes, path: str | Path) -> str:
-    # Asked of the archive itself: torch.export.load logs a page for a foreign file, and does not look at the checksums.
+def _read_graph(data: bytes, path: str | Path) -> Graph:
+    # Asked of the archive itself, first: torch.export.load does not look at the checksums.
     try:
         with ZipFile(io.BytesIO(data)) as archive:
             damaged = archive.testzip()
             if damaged is not None:
-                raise FileError(f"{path}: is damaged: the checksum of {damaged} in it is wrong. Save it again.")
+                raise FileError(f"{path}: is damaged: the checksum of {damaged} in it is wrong. Build it again from its graph.")
             inside = [name for name in archive.namelist() if name.endswith(f"/extra/{GRAPH_FILE}")]
-            if inside:
-                return archive.read(inside[0]).decode()
+            text = archive.read(inside[0]).decode() if inside else ""
     except (BadZipFile, UnicodeDecodeError) as error:
         raise FileError(f"{path}: must be a .pt2 file of torch.export, but is not: {error}") from None
-    raise FileError(f"{path}: has no graph inside. Only .pt2 files that archspace saved have one; torch.export.load reads the others.")
+    if not text:
+        raise FileError(f"{path}: has no graph inside. Only .pt2 files that archspace saved have one; torch.export.load reads the others.")
+    try:
+        return from_dict(json.loads(text), str(path))
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise FileError(f"{path}: the {GRAPH_FILE} in it must be JSON, but is not: {error}") from None

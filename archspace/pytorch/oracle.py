@@ -81,7 +81,7 @@ def torch_madds(module: nn.Module, inputs: tuple[Tensor, ...]) -> int:
 
 def fvcore_madds(module: nn.Module, inputs: tuple[Tensor, ...]) -> int:
     """Multiply-adds by fvcore, in eval mode, which is left on. Raises MissingPackageError without fvcore."""
-    with _quiet(), torch.no_grad():
+    with quiet(), torch.no_grad():
         counted = _fvcore_analysis(module, inputs).by_operator()
     return sum(int(counted[name]) for name in FVCORE_MADDS)
 
@@ -90,7 +90,7 @@ def finite_gradients(module: nn.Module, inputs: tuple[Tensor, ...]) -> int:
     """How many parameter tensors get a finite gradient from one forward and backward pass in training mode, which is left on."""
     module.train()
     module.zero_grad()
-    with torch.random.fork_rng():  # dropout draws from the global state
+    with torch.random.fork_rng(devices=[]):  # dropout draws from the global state
         torch.manual_seed(0)
         loss = torch.stack([y.square().mean() for y in _outputs(module(*inputs))]).sum()
     torch.autograd.backward(loss)
@@ -107,7 +107,7 @@ def tool_flops(name: str, module: nn.Module, input_shape: Shape) -> int:
     if name not in TOOLS:
         raise UnknownNameError("flops tool", name, TOOLS)
     model = copy.deepcopy(module).eval()
-    with _quiet(), torch.no_grad():
+    with quiet(), torch.no_grad():
         return TOOLS[name](model, input_shape)
 
 
@@ -122,7 +122,7 @@ def _fvcore(module: nn.Module, shape: Shape) -> int:
 
 
 def _torchinfo(module: nn.Module, shape: Shape) -> int:
-    return int(_package("torchinfo").summary(module, input_size=shape, verbose=0).total_mult_adds)
+    return int(_package("torchinfo").summary(module, input_data=torch.zeros(shape), verbose=0).total_mult_adds)
 
 
 def _thop(module: nn.Module, shape: Shape) -> int:
@@ -154,16 +154,18 @@ TOOLS: dict[str, Callable[[nn.Module, Shape], int]] = {
 }
 
 
-def _package(name: str) -> Any:
+def _package(name: str, extra: str = "dev") -> Any:
     try:
-        with _quiet():
+        with quiet():
             return import_module(name)
-    except ModuleNotFoundError:
-        raise MissingPackageError(name.partition(".")[0], "dev") from None
+    except (
+        ModuleNotFoundError
+    ) as error:  # the tool, or what it needs itself: thop needs distutils, which setuptools brings from Python 3.12 on
+        raise MissingPackageError(error.name or name, extra) from None
 
 
 def _fvcore_analysis(module: nn.Module, inputs: tuple[Tensor, ...]) -> Any:
-    analysis = _package("fvcore.nn").FlopCountAnalysis(module.eval(), inputs)
+    analysis = _package("fvcore.nn", "torch").FlopCountAnalysis(module.eval(), inputs)
     return analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False).tracer_warnings("none")
 
 
@@ -172,14 +174,14 @@ def _outputs(returned: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Neither the tools' warnings (deprecated torch.jit and distutils, ops without a handler) nor fvcore's logging."""
-    jit = logging.getLogger("fvcore.nn.jit_analysis")
-    level = jit.level
-    jit.setLevel(logging.ERROR)
+def quiet(logger: str = "fvcore.nn.jit_analysis") -> Iterator[None]:
+    """Neither warnings (deprecated torch.jit and distutils, ops without a handler) nor what `logger` logs below an error."""
+    log = logging.getLogger(logger)
+    level = log.level
+    log.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        jit.setLevel(level)
+        log.setLevel(level)

@@ -52,8 +52,8 @@ def equation_7(alpha: list[float], beta: list[float], grad: Tensor) -> Tensor:
 def learned(alpha: list[float], beta: list[float]) -> SparseShift:
     layer = SparseShift(len(alpha), 0, learned=True).double()
     with torch.no_grad():
-        layer.alpha.copy_(torch.tensor(alpha))
-        layer.beta.copy_(torch.tensor(beta))
+        layer.alpha.copy_(torch.tensor(alpha, dtype=torch.float64))
+        layer.beta.copy_(torch.tensor(beta, dtype=torch.float64))
     return layer
 
 
@@ -138,12 +138,12 @@ def test_channel_shuffle_transposes_groups_and_channels() -> None:
 
 def test_the_penalty_is_equation_4_or_its_squares() -> None:
     layer = learned([0.5, -2.0], [0.0, 1.0])
-    assert float(layer.penalty(1)) == 0.5 + 2 + 0 + 1
-    assert float(layer.penalty(2)) == 0.25 + 4 + 0 + 1
+    assert layer.penalty(1).item() == 0.5 + 2 + 0 + 1
+    assert layer.penalty(2).item() == 0.25 + 4 + 0 + 1
     both = nn.Sequential(layer, nn.Identity(), learned([3.0], [0.0]), SparseShift(4, 4))
-    assert float(shift_penalty(both, 1)) == 3.5 + 3
-    assert float(shift_penalty(nn.Identity())) == float(SparseShift(4, 4).penalty()) == 0
-    with pytest.raises(LawError, match="order must be 1 .* or 2 .*, but got 3"):
+    assert shift_penalty(both, 1).item() == 3.5 + 3
+    assert shift_penalty(nn.Identity()).item() == SparseShift(4, 4).penalty().item() == 0
+    with pytest.raises(LawError, match=r"order must be 1 .* or 2 .*, but got 3"):
         shift_penalty(both, 3)
 
 
