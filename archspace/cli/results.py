@@ -29,7 +29,7 @@ def write_results(result: StudyResult) -> list[dict[str, Any]]:
     write_text(folder / "pareto.csv", winners.to_csv(index=False), force=True)
     if rows:
         question = result.question
-        title = f"{question.space.name}: {result.feasible} of {len(result.records)} candidates within the budget"
+        title = f"{question}<br><sup>{result.feasible} of {len(result.records)} candidates within the budget</sup>"
         labels = [options_text(record.options, list(question.space.constants)) for record in result.records]
         front = [record.number for record in result.winners]
         write_figure(pareto_figure(frame, front, question.objectives, question.bounds, labels, title), folder / "pareto.html")

@@ -118,35 +118,26 @@ def _progress_bar(trials: int) -> Iterator[Any]:
         yield report
 
 
-def _metric_text(name: str, value: float) -> str:
-    if name == "latency_ms":
-        return f"{value:.2f} ms"
-    return f"{value:.0f}" if name == "stage_channels" else format_count(value)
-
-
 def _table(result: StudyResult, rows: list[dict[str, Any]]) -> Table:
     from archspace.report.tables import options_text
+    from archspace.search.objectives import metric_text
 
     question = result.question
     columns = ("#", *question.metrics, "<options", "<graph")
     cells = [
         [
             str(row["rank"]),
-            *(_metric_text(name, row["metrics"][name]) for name in question.metrics),
+            *(metric_text(name, row["metrics"][name]) for name in question.metrics),
             options_text(row["options"], list(question.space.constants)),
             row["graph"],
         ]
         for row in rows[:SHOWN]
     ]
     notes = [f"... and {len(rows) - SHOWN} more on the front, in {result.directory / 'pareto.csv'}"] if len(rows) > SHOWN else []
-    aims = ", ".join(f"{direction} {name}" for name, direction in question.objectives.items())
-    limits = [f"{name} at most {_metric_text(name, most)}" for name, most in question.bounds.items()]
-    limits += [f"{name} held at {_metric_text(name, target)}" for name, target in question.hold.items()]
-    title = f"{question.space.name}: {aims}" + (f"; {', '.join(limits)}" if limits else "")
     device = question.profile()
     if device is not None and "latency_ms" in question.metrics:
         notes.append(f"latency_ms: one batch of {device.batch} on {device.device}, ± {device.interval_pct:.0f} % (80 % interval)")
-    return Table(columns, cells, title, notes)
+    return Table(columns, cells, str(question), notes)
 
 
 def _data(result: StudyResult, rows: list[dict[str, Any]]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from archspace.errors import LawError, SpaceError, UnknownNameError
 from archspace.ir.counts import Counts
 from archspace.ir.graph import Graph
 from archspace.latency import Profile, latency_ms
+from archspace.units import format_count
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,13 @@ def metric_named(name: str) -> Metric:
     if name not in METRICS:
         raise UnknownNameError("metric", name, METRICS)
     return METRICS[name]
+
+
+def metric_text(name: str, value: float) -> str:
+    """A metric's value for people: '30.00 ms', '1536', '140M'."""
+    if name == "latency_ms":
+        return f"{value:.2f} ms"
+    return f"{value:.0f}" if name == "stage_channels" else format_count(value)
 
 
 def check_objectives(objectives: Mapping[str, Direction]) -> None:

@@ -9,10 +9,9 @@ from typing import Any
 from archspace.analysis.pareto import Direction
 from archspace.errors import BudgetError, StudyError, UnknownNameError
 from archspace.latency import Profile, load_profile
-from archspace.search.objectives import check_objectives, measure, metric_named
+from archspace.search.objectives import check_objectives, measure, metric_named, metric_text
 from archspace.space import Space
 from archspace.space.budget import Extreme, extreme, width_range
-from archspace.units import format_count
 
 VERSION = 1
 AUTO, TPE, NSGA2, RANDOM, GP = "auto", "tpe", "nsga2", "random", "gp"
@@ -38,6 +37,13 @@ class Question:
     def metrics(self) -> tuple[str, ...]:
         """Every metric that is measured of a candidate; madds and params always, for the tables."""
         return tuple(dict.fromkeys([*self.objectives, *self.bounds, *self.hold, "madds", "params"]))
+
+    def __str__(self) -> str:
+        """'shufflenet_v1: maximize stage_channels, minimize mem_elems; madds at most 140M'."""
+        aims = ", ".join(f"{direction} {name}" for name, direction in self.objectives.items())
+        limits = [f"{name} at most {metric_text(name, most)}" for name, most in self.bounds.items()]
+        limits += [f"{name} held at {metric_text(name, target)}" for name, target in self.hold.items()]
+        return f"{self.space.name}: {aims}" + (f"; {', '.join(limits)}" if limits else "")
 
     def profile(self) -> Profile | None:
         """The device's latency profile. Raises UnknownNameError or FileError."""
@@ -104,10 +110,6 @@ def _unreachable(space: Space, name: str, law: str, asked: float, which: str, fo
     shown = ", ".join(f"{key}={value}" for key, value in found.options.items())
     way_out = "that or more" if which == "smallest" else "that or less"
     return (
-        f"space {space.name}: {name} must {law} {_quantity(name, asked)}, but the {which} value found in the space is "
-        f"{_quantity(name, found.value)} ({shown}). Ask for {way_out}, or widen the space."
+        f"space {space.name}: {name} must {law} {metric_text(name, asked)}, but the {which} value found in the space is "
+        f"{metric_text(name, found.value)} ({shown}). Ask for {way_out}, or widen the space."
     )
-
-
-def _quantity(name: str, value: float) -> str:
-    return f"{value:.4g} ms" if name == "latency_ms" else format_count(value)

@@ -1,7 +1,7 @@
 """Do built networks train? A short training on scikit-learn's digits: real 8x8 images, enlarged to 32x32.
 
-    python studies/digits/study.py                      # ShuffleNet v1, v2 and FE-Net with learned shifts; writes results/
-    python studies/digits/study.py winners/01/graph.json   # one network, e.g. a search's winner; writes nothing
+python studies/digits/study.py                      # ShuffleNet v1, v2 and FE-Net with learned shifts; writes results/
+python studies/digits/study.py winners/01/graph.json   # one network, e.g. a search's winner; writes nothing
 """
 
 from __future__ import annotations

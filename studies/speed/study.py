@@ -1,6 +1,6 @@
 """How fast is archspace beside its peers? Whole processes, warm calls, and search candidates, interleaved in one run.
 
-    python studies/speed/study.py      # needs fvcore, torchinfo, ptflops and optuna; writes results/; a few minutes
+python studies/speed/study.py      # needs fvcore, torchinfo, ptflops and optuna; writes results/; a few minutes
 """
 
 from __future__ import annotations
