@@ -32,11 +32,11 @@ def test_an_unknown_name_that_is_near_nothing_is_met_with_all_names() -> None:
 
 
 def test_names_given_as_also_are_matched_but_not_listed() -> None:
-    known, also = ["fenet"], ["resnet18", "resnet50"]
+    known, also = ["shift"], ["resnet18", "resnet50"]
     near = str(UnknownNameError("network", "resnet51", known, also))
     assert "Did you mean" in near
     assert "'resnet50'" in near
-    assert str(UnknownNameError("network", "zzz", known, also)) == "unknown network 'zzz'. Known: fenet."
+    assert str(UnknownNameError("network", "zzz", known, also)) == "unknown network 'zzz'. Known: shift."
 
 
 def test_known_names_may_be_an_iterator() -> None:

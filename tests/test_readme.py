@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,24 @@ def test_the_python_of_the_readme_runs_and_prints_what_it_shows() -> None:
     found = doctest.testfile(str(ROOT / "README.md"), module_relative=False)
     assert found.attempted >= 8
     assert found.failed == 0
+
+
+@pytest.mark.slow
+def test_make_demo_runs_the_main_job(tmp_path: Path) -> None:
+    scripts = Path(sys.executable).parent
+    words = ["make", "demo", "--old-file=setup", f"BIN={scripts}", f"DEMO={tmp_path / 'demo'}"]
+    done = subprocess.run(words, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600, check=False)
+    assert done.returncode == 0, done.stdout
+    assert "unseen digits are right" in done.stdout
+    assert (tmp_path / "demo" / "pareto.html").is_file()
+    assert (tmp_path / "demo" / "winner.pt2").is_file()
+
+
+def test_every_extra_that_the_readme_installs_exists() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    asked = re.findall(r"pip install '\.\[(\w+)\]'", README)
+    assert asked
+    assert set(asked) <= set(extras)
 
 
 def test_every_link_of_the_readme_leads_somewhere() -> None:

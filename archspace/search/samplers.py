@@ -6,45 +6,71 @@ import hashlib
 from collections.abc import Callable
 
 import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from archspace.search.question import AUTO, GP, NSGA2, RANDOM, TPE
-from archspace.space import Choice, Range
+from archspace.space import Choice, Space
 from archspace.space.domains import Domain, Value
 
 # TPE pays up to about 1000 trials; beyond, NSGA-II is 30 times cheaper per trial.
 TPE_TRIALS = 1000
 
-SAMPLERS: dict[str, Callable[[int], optuna.samplers.BaseSampler]] = {
-    TPE: lambda seed: optuna.samplers.TPESampler(seed=seed),
-    NSGA2: lambda seed: optuna.samplers.NSGAIISampler(seed=seed),
-    RANDOM: lambda seed: optuna.samplers.RandomSampler(seed=seed),
-    GP: lambda seed: optuna.samplers.GPSampler(seed=seed),
+
+class SpacedNSGAII(optuna.samplers.NSGAIISampler):
+    """NSGA-II that is told its search space instead of inferring it from all trials, which a fresh sampler would do at every trial."""
+
+    def __init__(self, space: Space, seed: int) -> None:
+        super().__init__(seed=seed)
+        self._told = shared_distributions(space)
+
+    def infer_relative_search_space(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> dict[str, BaseDistribution]:
+        return self._told
+
+
+SAMPLERS: dict[str, Callable[[Space, int], optuna.samplers.BaseSampler]] = {
+    TPE: lambda _, seed: optuna.samplers.TPESampler(seed=seed),
+    NSGA2: SpacedNSGAII,
+    RANDOM: lambda _, seed: optuna.samplers.RandomSampler(seed=seed),
+    GP: lambda _, seed: optuna.samplers.GPSampler(seed=seed),
 }
 
 
-def sampler_for(name: str, trials: int, seed: int, number: int) -> optuna.samplers.BaseSampler:
+def sampler_for(name: str, space: Space, trials: int, seed: int, number: int) -> optuna.samplers.BaseSampler:
     """The sampler of trial `number`. Its seed is a hash, because neighbouring seeds must not give neighbouring streams."""
     chosen = (TPE if trials <= TPE_TRIALS else NSGA2) if name == AUTO else name
     digest = hashlib.sha256(f"{seed}/{number}".encode()).digest()
-    return SAMPLERS[chosen](int.from_bytes(digest[:4], "big"))
+    return SAMPLERS[chosen](space, int.from_bytes(digest[:4], "big"))
+
+
+def shared_distributions(space: Space) -> dict[str, BaseDistribution]:
+    """The variables that every candidate has (no conditions) and that vary, as Optuna's distributions."""
+    variables = [variable for parameter in space.parameters if not parameter.when for variable in parameter.variables]
+    distributions = {name: distribution(domain) for name, domain in variables}
+    return {name: found for name, found in distributions.items() if not found.single()}
+
+
+def distribution(domain: Domain) -> CategoricalDistribution | IntDistribution | FloatDistribution:
+    """A domain as Optuna's distribution. Optuna stores scalars only, so choices among lists go by their place."""
+    if isinstance(domain, Choice):
+        scalars = [value for value in domain.values if not isinstance(value, tuple)]
+        return CategoricalDistribution(scalars if len(scalars) == len(domain.values) else range(len(domain.values)))
+    if domain.is_int:
+        step = int(domain.step or 1)
+        return IntDistribution(int(domain.low), int(domain.low) + step * (len(domain) - 1), step=step)
+    if domain.step is None:
+        return FloatDistribution(domain.low, domain.high)
+    # The last step, not `high`: Optuna warns where a step does not end on `high`.
+    return FloatDistribution(domain.low, round(domain.low + (len(domain) - 1) * domain.step, 10), step=domain.step)
 
 
 def suggest(trial: optuna.Trial, name: str, domain: Domain) -> Value:
     """Ask a trial for one value of a domain."""
-    if isinstance(domain, Choice):
-        # Optuna stores scalars only, so other choices (lists) go by their place in the list.
-        scalars = [value for value in domain.values if not isinstance(value, tuple)]
-        if len(scalars) == len(domain.values):
-            return trial.suggest_categorical(name, scalars)
-        return domain.values[trial.suggest_categorical(name, list(range(len(domain.values))))]
-    return _suggest_number(trial, name, domain)
-
-
-def _suggest_number(trial: optuna.Trial, name: str, domain: Range) -> Value:
-    if domain.is_int:
-        return trial.suggest_int(name, int(domain.low), int(domain.high), step=int(domain.step or 1))
-    if domain.step is None:
-        return trial.suggest_float(name, domain.low, domain.high)
-    # The last step, not `high`: Optuna warns where a step does not end on `high`.
-    last = round(domain.low + (len(domain) - 1) * domain.step, 10)
-    return round(trial.suggest_float(name, domain.low, last, step=domain.step), 10)
+    found = distribution(domain)
+    if isinstance(found, IntDistribution):
+        return trial.suggest_int(name, found.low, found.high, step=found.step)
+    if isinstance(found, FloatDistribution):
+        return round(trial.suggest_float(name, found.low, found.high, step=found.step), 10)
+    value = trial.suggest_categorical(name, found.choices)
+    if isinstance(domain, Choice) and found.choices != domain.values:
+        return domain.values[int(str(value))]
+    return value

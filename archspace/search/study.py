@@ -123,7 +123,7 @@ def _run(question: Question, folder: Path, store: Store, trials: int, progress: 
     interrupted = False
     try:
         while len(records) < trials:
-            study.sampler = sampler_for(question.sampler, trials, question.seed, len(records))
+            study.sampler = sampler_for(question.sampler, question.space, trials, question.seed, len(records))
             records.append(_one_trial(study, question, device, known))
             if time.monotonic() - written_at > WRITE_SECONDS:
                 store.append(study.get_trials(deepcopy=False)[saved : len(records)])

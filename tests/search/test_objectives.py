@@ -1,0 +1,77 @@
+"""Objectives: what each metric measures, and what is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from archspace.analysis import analyze
+from archspace.errors import LawError, SpaceError, UnknownNameError
+from archspace.ir import Builder, ops
+from archspace.latency import load_profile, predict
+from archspace.search.objectives import METRICS, check_objectives, measure, metric_named, stage_channels
+from archspace.zoo import build
+
+
+@pytest.mark.parametrize(
+    ("member", "channels"),
+    [
+        ("shufflenet_v1_1x_g3", 960),  # table 1 of ShuffleNet v1, stage 4
+        ("shufflenet_v1_1x_g8", 1536),
+        ("shufflenet_v2_1x", 464),  # table 5 of ShuffleNet v2, stage 4; conv5 is no stage
+        ("mobilenet_v2_1x", 320),  # table 2 of MobileNet v2, the last bottleneck
+        ("resnet50", 2048),
+        ("fenet_1x", 256),  # table 4 of FE-Net, the last FE-block
+    ],
+)
+def test_stage_channels_are_those_of_the_last_stage(member: str, channels: int) -> None:
+    assert stage_channels(build(member)) == channels
+
+
+def test_stage_channels_need_stages() -> None:
+    b = Builder("plain")
+    graph = b.build(b.add("act", ops.ReLU(), b.input((1, 3, 8, 8))))
+    with pytest.raises(LawError, match=r"^plain: stage_channels needs blocks named stage1, stage2"):
+        stage_channels(graph)
+
+
+def test_counts_are_the_totals_of_the_analysis() -> None:
+    graph = build("shufflenet_v2", width=0.5)
+    totals = analyze(graph).totals
+    names = ["madds", "params", "mem_elems", "acts"]
+    assert measure(graph, names, None) == {name: getattr(totals, name) for name in names}
+
+
+@pytest.mark.parametrize("device", ["gtx1080ti", "sd810"])
+def test_latency_is_the_prediction_at_the_devices_own_batch(device: str) -> None:
+    graph = build("shufflenet_v1", groups=8)
+    assert measure(graph, ["latency_ms"], load_profile(device)) == {"latency_ms": pytest.approx(predict(graph, device).ms, rel=1e-12)}
+
+
+def test_latency_without_a_device_says_what_to_add() -> None:
+    with pytest.raises(LawError, match=r"latency_ms needs a device, but none is given\. Add --device gtx1080ti"):
+        measure(build("resnet18"), ["latency_ms"], None)
+
+
+def test_an_unknown_metric_is_named_with_a_near_one() -> None:
+    with pytest.raises(UnknownNameError, match=r"^unknown metric 'parms'\. Did you mean 'params'\?$"):
+        metric_named("parms")
+
+
+def test_the_metrics_that_the_design_names_are_there_with_their_better_direction() -> None:
+    better = {name: METRICS[name].better for name in ("stage_channels", "params", "madds", "mem_elems", "latency_ms")}
+    assert better == {**dict.fromkeys(("params", "madds", "mem_elems", "latency_ms"), "minimize"), "stage_channels": "maximize"}
+
+
+def test_objectives_must_be_some() -> None:
+    with pytest.raises(SpaceError, match="at least one objective, but got none. Add --maximize stage_channels"):
+        check_objectives({})
+
+
+def test_an_objective_must_be_a_metric() -> None:
+    with pytest.raises(UnknownNameError, match="unknown metric 'accuracy'"):
+        check_objectives({"params": "minimize", "accuracy": "maximize"})
+
+
+def test_a_direction_is_maximize_or_minimize() -> None:
+    with pytest.raises(UnknownNameError, match=r"^unknown direction of params 'maximise'\. Did you mean 'maximize'\?$"):
+        check_objectives({"params": "maximise"})  # type: ignore[dict-item]

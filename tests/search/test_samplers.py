@@ -1,0 +1,86 @@
+"""Samplers: which one, with which seed, and what a trial is asked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import optuna
+import pytest
+
+from archspace.search.question import AUTO, SAMPLERS as NAMES
+from archspace.search.samplers import SAMPLERS, sampler_for, suggest
+from archspace.search.study import quiet_optuna
+from archspace.space import Choice, Range
+from archspace.space.domains import Domain
+
+
+def asked(domain: Domain, trials: int = 40) -> list[Any]:
+    """What a random search gets for one domain."""
+    with quiet_optuna():
+        study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+        return [suggest(study.ask(), "x", domain) for _ in range(trials)]
+
+
+def drawn(name: str, trials: int, seed: int, number: int) -> list[float]:
+    with quiet_optuna():
+        trial = optuna.create_study(sampler=sampler_for(name, trials, seed, number)).ask()
+        return [trial.suggest_float(f"x{i}", 0, 1) for i in range(3)]
+
+
+def test_every_sampler_that_can_be_asked_for_is_in_the_table() -> None:
+    assert {AUTO, *SAMPLERS} == set(NAMES)
+
+
+def test_auto_is_tpe_to_a_thousand_trials_and_nsga2_beyond() -> None:
+    assert isinstance(sampler_for("auto", 1000, 0, 0), optuna.samplers.TPESampler)
+    assert isinstance(sampler_for("auto", 1001, 0, 0), optuna.samplers.NSGAIISampler)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("tpe", optuna.samplers.TPESampler),
+        ("nsga2", optuna.samplers.NSGAIISampler),
+        ("random", optuna.samplers.RandomSampler),
+        ("gp", optuna.samplers.GPSampler),
+    ],
+)
+def test_a_sampler_asked_for_is_taken_whatever_the_number_of_trials(name: str, kind: type) -> None:
+    assert {type(sampler_for(name, trials, 0, 0)) for trials in (10, 5000)} == {kind}
+
+
+@pytest.mark.parametrize("name", ["tpe", "nsga2", "random"])
+def test_a_trial_draws_the_same_for_the_same_seed_and_number(name: str) -> None:
+    assert drawn(name, 100, 3, 17) == drawn(name, 100, 3, 17)
+
+
+def test_trials_and_seeds_draw_from_streams_of_their_own() -> None:
+    streams = {tuple(drawn("random", 100, seed, number)) for seed in range(5) for number in range(20)}
+    assert len(streams) == 5 * 20
+
+
+def test_integers_come_in_steps_within_the_range() -> None:
+    values = asked(Range(4, 12, 4))
+    assert set(values) == {4, 8, 12}
+    assert {type(value) for value in values} == {int}
+
+
+def test_floats_come_in_steps_without_binary_tails() -> None:
+    assert sorted(set(asked(Range(0.4, 0.6, 0.05), 200))) == [0.4, 0.45, 0.5, 0.55, 0.6]
+
+
+def test_a_step_that_does_not_end_on_high_stops_below_it() -> None:
+    assert set(asked(Range(0.5, 1.2, 0.3))) == {0.5, 0.8, 1.1}
+
+
+def test_continuous_floats_fill_the_range() -> None:
+    values = asked(Range(0.5, 2.0), 200)
+    assert len(set(values)) == 200
+    assert 0.5 <= min(values) < 0.6 < 1.9 < max(values) <= 2.0
+
+
+@pytest.mark.parametrize("values", [(1, 2, 8), (True, False), ("shift", "depthwise"), ((1, 1, 1), (4, 8, 4)), (3, (3, 3, 8))])
+def test_choices_come_back_as_they_were_listed(values: tuple[Any, ...]) -> None:
+    got = asked(Choice(values))
+    assert set(got) == set(values)
+    assert {type(value) for value in got} == {type(value) for value in values}
