@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from math import isqrt
 
 
 class ArchspaceError(Exception):
@@ -73,7 +74,8 @@ def nearest_divisors(number: int, wanted: int) -> str:
     >>> nearest_divisors(58, 3)
     '2, 29'
     """
-    divisors = [d for d in range(1, number + 1) if number % d == 0]
+    small = [d for d in range(1, isqrt(number) + 1) if number % d == 0]
+    divisors = small + [number // d for d in reversed(small) if d * d != number]
     below = [d for d in divisors if d < wanted][-1:]
     above = [d for d in divisors if d > wanted][:1]
     return ", ".join(str(d) for d in below + above)

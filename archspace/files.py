@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from stat import S_ISDIR
+from typing import Any, Literal
 
 from archspace.errors import FileError
+
+LONGEST_NAME = 255  # bytes: NAME_MAX of Linux, macOS and Windows file systems
 
 
 def read_text(path: str | Path) -> str:
@@ -28,14 +31,26 @@ def read_json(path: str | Path) -> Any:
         raise FileError(f"{path}: must be JSON, but is not: {error}") from None
 
 
+def what_is_at(path: str | Path) -> Literal["file", "folder", "nothing"]:
+    """What lies at a path; a path that no file can have (too long, a zero byte) holds nothing."""
+    try:
+        mode = Path(path).stat().st_mode
+    except (OSError, ValueError):
+        return "nothing"
+    return "folder" if S_ISDIR(mode) else "file"
+
+
 def check_writable(path: str | Path, *, force: bool = False) -> Path:
     """The path, if a file may be written there: its folder exists and it is free, or `force` is given. Raises FileError."""
     target = Path(path)
-    if target.is_dir():
+    found = what_is_at(target)
+    if len(target.name.encode()) > LONGEST_NAME:
+        raise FileError(f"{target.name[:20]}...: File name too long: {len(target.name.encode())} bytes, at most {LONGEST_NAME}")
+    if found == "folder":
         raise FileError(f"{path}: an output file was asked for, but this is a folder. Name a file in it.")
-    if target.exists() and not force:
+    if found == "file" and not force:
         raise FileError(f"{path}: exists already, and nothing is overwritten unasked. Name another file or give --force.")
-    if not target.parent.is_dir():
+    if what_is_at(target.parent) != "folder":
         raise FileError(f"{path}: its folder {target.parent} must exist, but does not. Make it first.")
     return target
 

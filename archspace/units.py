@@ -8,6 +8,8 @@ from archspace.errors import LawError
 
 _FACTORS = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12}
 _COUNT = re.compile(r"([0-9]*\.?[0-9]+(?:e[+-]?[0-9]+)?)\s*([kmgt]?)", re.IGNORECASE)
+_SIDE = re.compile(r"0*[1-9][0-9]{0,5}")
+LARGEST = 1e18  # far above any network, far below where floats overflow
 _TIME_MS = {"us": 1e-3, "ms": 1.0, "s": 1e3, "": 1.0}
 _TIME = re.compile(r"([0-9]*\.?[0-9]+(?:e[+-]?[0-9]+)?)\s*(us|ms|s|)", re.IGNORECASE)
 
@@ -20,11 +22,11 @@ def parse_count(text: str) -> int:
     """
     match = _COUNT.fullmatch(text.strip())
     if match is None:
-        raise LawError(f"a count is a positive number with an optional K, M, G or T, but got {text!r}. Example: 140M")
-    value = round(float(match[1]) * _FACTORS[match[2].lower()])
-    if value <= 0:
-        raise LawError(f"a count must be above zero, but got {text!r}. Example: 140M")
-    return value
+        raise LawError(f"a count is a positive number with an optional K, M, G or T, but got {_short(text)}. Example: 140M")
+    value = float(match[1]) * _FACTORS[match[2].lower()]
+    if not 0.5 <= value <= LARGEST:
+        raise LawError(f"a count must be from 1 to {LARGEST:g}, but got {_short(text)}. Example: 140M")
+    return round(value)
 
 
 def parse_ms(text: str) -> float:
@@ -35,10 +37,10 @@ def parse_ms(text: str) -> float:
     """
     match = _TIME.fullmatch(text.strip())
     if match is None:
-        raise LawError(f"a time is a positive number with an optional us, ms or s, but got {text!r}. Example: 30ms")
+        raise LawError(f"a time is a positive number with an optional us, ms or s, but got {_short(text)}. Example: 30ms")
     value = float(match[1]) * _TIME_MS[match[2].lower()]
-    if value <= 0:
-        raise LawError(f"a time must be above zero, but got {text!r}. Example: 30ms")
+    if not 0 < value <= LARGEST:
+        raise LawError(f"a time must be above zero and at most {LARGEST:g} ms, but got {_short(text)}. Example: 30ms")
     return value
 
 
@@ -49,9 +51,13 @@ def parse_size(text: str) -> tuple[int, int]:
     ((224, 224), (480, 640))
     """
     parts = text.lower().split("x")
-    if not 1 <= len(parts) <= 2 or not all(part.isascii() and part.isdigit() and int(part) > 0 for part in parts):
-        raise LawError(f"an input size is SIDE or HEIGHTxWIDTH in pixels, but got {text!r}. Examples: 224, 480x640")
+    if not 1 <= len(parts) <= 2 or not all(_SIDE.fullmatch(part) for part in parts):
+        raise LawError(f"an input size is SIDE or HEIGHTxWIDTH in pixels, but got {_short(text)}. Examples: 224, 480x640")
     return int(parts[0]), int(parts[-1])
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 40 else text[:37] + "...")
 
 
 def format_count(value: float) -> str:

@@ -129,13 +129,13 @@ CONVENTIONS: dict[str, Convention] = {
     ),
     "ptflops": Convention(
         "ptflops.get_model_complexity_info",
-        "ptflops 0.7.5, backend pytorch: activations and pools twice, once as a module and once as a function",
+        "ptflops 0.7.5, backend pytorch, on one image: ReLU and pools twice, as a module and as the function in it",
         {
             Conv2d: _madds_and_bias,
             Linear: _madds_and_bias,
             BatchNorm2d: _twice_out,
             ReLU: _twice_out,
-            ReLU6: _twice_out,
+            ReLU6: _out,
             GELU: _twice_out,
             SiLU: _out,
             Softmax: _out,

@@ -77,5 +77,5 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _fail(message: str) -> int:
-    click.echo(f"archspace: {message}", err=True)
+    click.echo(f"archspace: {' '.join(message.split())}", err=True)
     return 2

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from archspace.errors import FileError, LawError, UnknownNameError
-from archspace.files import read_json
+from archspace.files import read_json, what_is_at
 from archspace.ir.builder import with_input
 from archspace.ir.graph import Graph
 from archspace.ir.serde import from_dict
@@ -76,13 +75,18 @@ def load_model(spec: str, options: Mapping[str, str] | None = None, *, size: str
     """The graph behind one MODEL. Raises UnknownNameError, LawError or FileError."""
     name, spec_options = parse_spec(spec)
     words = {**spec_options, **(options or {})}
-    if Path(name).suffix == ".json" or Path(name).is_file():
+    if name.endswith(".json") or what_is_at(name) == "file":
         return _load_file(name, words, size=size, batch=batch)
     family, values = resolve(name)
     kind = ZOO[family].config
+    given: dict[str, Any] = {}
     for key, text in words.items():
         _check_option_name(family, key)
-        values[option_names(kind)[key.replace("-", "_")]] = parse_option(family, kind, key, text)
+        field = option_names(kind)[key.replace("-", "_")]
+        if field in given:
+            raise LawError(f"{family}: {field} is given twice, once as {key}. Drop one.")
+        given[field] = parse_option(family, kind, key, text)
+    values |= given
     if size is not None:
         values["input"] = parse_size(size)
     if batch is not None:

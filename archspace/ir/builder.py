@@ -94,15 +94,20 @@ class Builder:
                 self._block = outer
 
     def build(self, *outputs: Value) -> Graph:
-        """The finished graph. Raises LawError when there is no output."""
+        """The finished graph. Raises LawError when there is no input or no output."""
         if not outputs:
             raise LawError(f"{self._name}: a graph must have at least one output, but got none")
+        if not any(isinstance(node.op, Input) for node in self._nodes):
+            raise LawError(f"{self._name}: a graph must have at least one Input, but has none")
         return Graph(self._name, tuple(self._nodes), tuple([value.index for value in outputs]), self._config)
 
 
 def with_input(graph: Graph, shape: Shape) -> Graph:
     """The same ops on a first input of another shape (batch, resolution), all shapes inferred again. Raises LawError with the place."""
-    builder = Builder(graph.name, graph.config)
+    config = dict(graph.config)
+    if "batch" in config and "input" in config:
+        config |= {"batch": shape[0], "input": list(shape[2:])}
+    builder = Builder(graph.name, config)
     values: list[Value] = []
     first = graph.inputs[0].name
     for node in graph.nodes:

@@ -9,7 +9,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +31,7 @@ def to_dict(graph: Graph) -> dict[str, Any]:
         {
             "name": node.name,
             "op": type(node.op).__name__,
-            "attrs": {
-                f.name: getattr(node.op, f.name) for f in fields(node.op) if f.default is MISSING or getattr(node.op, f.name) != f.default
-            },
+            "attrs": {key: list(value) if isinstance(value, tuple) else value for key, value in attrs_of(node.op).items()},
             "inputs": [names[i] for i in node.inputs],
             "shape": list(node.shape),
             "block": node.block,
@@ -40,6 +40,11 @@ def to_dict(graph: Graph) -> dict[str, Any]:
     ]
     outputs = [names[i] for i in graph.outputs]
     return {"archspace_graph": VERSION, "name": graph.name, "config": dict(graph.config), "outputs": outputs, "nodes": nodes}
+
+
+def attrs_of(op: Op) -> dict[str, Any]:
+    """The fields that differ from their defaults."""
+    return {f.name: getattr(op, f.name) for f in fields(op) if getattr(op, f.name) != f.default}
 
 
 def to_json(graph: Graph) -> str:
@@ -59,21 +64,31 @@ def from_dict(data: Any, place: str = "graph") -> Graph:
     if data["archspace_graph"] != VERSION:
         raise FileError(f"{place}: this archspace reads graph version {VERSION}, but the file says {data['archspace_graph']!r}")
     try:
-        builder = Builder(str(data["name"]), data["config"])
+        _typed("graph", data, {"name": str, "config": dict, "outputs": list, "nodes": list})
+        builder = Builder(data["name"], data["config"])
         values: dict[str, Value] = {}
-        for row in data["nodes"]:
+        for i, row in enumerate(data["nodes"]):
+            _typed(f"node {i}", row, {"name": str, "op": str, "attrs": dict, "inputs": list, "shape": list, "block": str})
             values[row["name"]] = _add(builder, row, values)
         return builder.build(*(_lookup(values, name) for name in data["outputs"]))
     except ArchspaceError as error:
         raise FileError(f"{place}: {error}") from None
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise FileError(f"{place}: not a graph that archspace wrote: {type(error).__name__}: {error}") from None
+
+
+def _typed(place: str, row: Any, keys: Mapping[str, type]) -> None:
+    """Raise LawError unless `row` is an object that has the keys, with values of these types."""
+    if not isinstance(row, dict):
+        raise LawError(f"{place} must be an object with {', '.join(keys)}, but is {_short(row)}")
+    for key, kind in keys.items():
+        if not isinstance(row.get(key), kind):
+            found = _short(row[key]) if key in row else "missing"
+            raise LawError(f"{place}: {key} must be {JSON_WORDS[kind]}, but is {found}")
 
 
 def _add(builder: Builder, row: dict[str, Any], values: dict[str, Value]) -> Value:
     name, kind = row["name"], row["op"]
     if kind not in OPS:
-        raise UnknownNameError("op kind", str(kind), OPS)
+        raise UnknownNameError(f"op kind of {name}", kind, OPS)
     inputs = [_lookup(values, source) for source in row["inputs"]]
     op = _op(OPS[kind], row["attrs"], name)
     try:
@@ -81,25 +96,54 @@ def _add(builder: Builder, row: dict[str, Any], values: dict[str, Value]) -> Val
     except LawError as error:
         raise error.at(name) from None
     if list(shape) != row["shape"]:
-        raise LawError(
-            f"{name}: the stored shape must follow from its inputs, but the file says {row['shape']} and the op gives {list(shape)}"
-        )
+        raise LawError(f"{name}: the shape must follow from the inputs, but the file says {row['shape']} and the op gives {list(shape)}")
     return builder.append(Node(name, op, tuple(value.index for value in inputs), shape, row["block"]))
 
 
 def _op(kind: type[Op], attrs: dict[str, Any], place: str) -> Op:
-    known = {f.name for f in fields(kind)}
+    known = {f.name: f for f in fields(kind)}
     for key, value in attrs.items():
         if key not in known:
             raise UnknownNameError(f"attribute of {kind.__name__} at {place}", key, known)
-        if not isinstance(value, int | float | str | list) or (isinstance(value, list) and not all(isinstance(v, int) for v in value)):
-            raise LawError(f"{place}: {key} must be a number, a word or a list of integers, but got {value!r}")
+        fits, words = ATTR_TYPES[str(known[key].type)]
+        if not fits(value):
+            raise LawError(f"{place}: {key} must be {words}, but is {_short(value)}")
+    for key, f in known.items():
+        if f.default is MISSING and key not in attrs:
+            raise LawError(f"{place}: {kind.__name__} needs {key}, but it is missing")
     return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in attrs.items()})
 
 
-def _lookup(values: dict[str, Value], name: str) -> Value:
-    if name not in values:
-        raise LawError(f"a node may read only nodes above it, but {name!r} is not one of them")
+def _is_int(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _are_ints(value: Any, count: int | None = None) -> bool:
+    return isinstance(value, list) and all(_is_int(v) for v in value) and count in (None, len(value))
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+JSON_WORDS: dict[type, str] = {str: "a word", dict: "an object", list: "a list"}
+
+# Type of an op's field -> whether a JSON value is one, and how people call it.
+ATTR_TYPES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "int": (_is_int, "a whole number"),
+    "float": (lambda v: _is_int(v) or (isinstance(v, float) and isfinite(v)), "a number"),
+    "bool": (lambda v: isinstance(v, bool), "true or false"),
+    "str": (lambda v: isinstance(v, str), "a word"),
+    "IntPair": (lambda v: _is_int(v) or _are_ints(v, 2), "a whole number or two"),
+    "tuple[int, ...]": (_are_ints, "a list of whole numbers"),
+    "tuple[int, int, int, int]": (lambda v: _are_ints(v, 4), "a list of four whole numbers"),
+}
+
+
+def _lookup(values: dict[str, Value], name: Any) -> Value:
+    if not isinstance(name, str) or name not in values:
+        raise LawError(f"a node may read only nodes above it, but {_short(name)} is not one of them")
     return values[name]
 
 

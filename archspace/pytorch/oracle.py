@@ -158,9 +158,7 @@ def _package(name: str, extra: str = "dev") -> Any:
     try:
         with quiet():
             return import_module(name)
-    except (
-        ModuleNotFoundError
-    ) as error:  # the tool, or what it needs itself: thop needs distutils, which setuptools brings from Python 3.12 on
+    except ModuleNotFoundError as error:  # the tool, or what it needs: thop wants distutils, which is setuptools' from Python 3.12 on
         raise MissingPackageError(error.name or name, extra) from None
 
 

@@ -15,7 +15,7 @@ from optuna.trial import TrialState
 
 from archspace.analysis.pareto import MAXIMIZE, Direction
 from archspace.errors import FileError, StudyError
-from archspace.files import make_folder, read_json, write_text
+from archspace.files import make_folder, read_json, what_is_at, write_text
 from archspace.latency import Profile
 from archspace.search.question import Question, check_same
 from archspace.search.records import Record, evaluate, key_of, meets, winners
@@ -96,19 +96,20 @@ def search(
 def check_folder(folder: Path, question: Question, *, force: bool) -> None:
     """Raise StudyError or FileError for a folder that holds another study (unless `force`) or something else."""
     file = folder / QUESTION_FILE
-    if file.exists():
+    found = what_is_at(folder)
+    if what_is_at(file) == "file":
         if not force:
             check_same(read_json(file), question.to_dict(), str(folder))
-    elif folder.exists() and not folder.is_dir():
+    elif found == "file":
         raise FileError(f"{folder}: a study needs a folder, but this is a file. Give another one with -o.")
-    elif folder.is_dir() and any(folder.iterdir()):
+    elif found == "folder" and any(folder.iterdir()):
         raise StudyError(f"{folder}: a study begins in an empty folder, but this one holds other files. Give another one with -o.")
 
 
 def write_question(folder: Path, question: Question, *, force: bool) -> None:
     """Make the study's folder and put its question there. Raises FileError."""
     file = make_folder(folder) / QUESTION_FILE
-    if force or not file.exists():
+    if force or what_is_at(file) == "nothing":
         write_text(file, json.dumps(question.to_dict(), indent=2) + "\n", force=True)
 
 

@@ -15,10 +15,17 @@ T = TypeVar("T")
 
 
 def knob(
-    default: T, text: str, *, alias: str = "", above: float | None = None, at_least: int | None = None, choices: tuple[str, ...] = ()
+    default: T,
+    text: str,
+    *,
+    alias: str = "",
+    above: float | None = None,
+    at_least: int | None = None,
+    at_most: float = 1e6,
+    choices: tuple[str, ...] = (),
 ) -> T:
     """A config field: its default, its help text, and the bounds that each of its numbers must keep."""
-    rules = {"help": text, "alias": alias, "above": above, "at_least": at_least, "choices": choices}
+    rules = {"help": text, "alias": alias, "above": above, "at_least": at_least, "at_most": at_most, "choices": choices}
     value: T = field(default=default, metadata=rules)
     return value
 
@@ -47,6 +54,8 @@ def make_config(family: str, kind: type[C], options: Mapping[str, Any]) -> C:
         if key not in names:
             raise UnknownNameError(f"option of {family}", key, sorted(names))
         name = names[key]
+        if name in values:
+            raise LawError(f"{family}: {name} is given twice. Drop one.")
         values[name] = _check(f"{family}: {name}", known[name], value)
     return kind(**values)
 
@@ -143,6 +152,8 @@ def _check(place: str, knob_field: Field[Any], value: Any) -> Any:
             raise LawError(f"{place} must be above {rules['above']:g}, but got {number:g}")
         if rules["at_least"] is not None and number < rules["at_least"]:
             raise LawError(f"{place} must be at least {rules['at_least']}, but got {number}")
+        if not isinstance(number, str) and number > rules["at_most"]:
+            raise LawError(f"{place} must be at most {rules['at_most']:g}, but got {'more' if number > 1e18 else f'{number:g}'}")
     return value
 
 
@@ -156,8 +167,12 @@ def _fits(kind: str, value: Any) -> bool:
     one = not kind.startswith("tuple")
     if isinstance(value, tuple):
         right_length = len(value) == 2 if kind == "tuple[int, int]" else len(value) > 0
-        return many and right_length and all(isinstance(v, number) and not isinstance(v, bool) for v in value)
-    return one and isinstance(value, number) and not isinstance(value, bool) and isfinite(cast(float, value))
+        return many and right_length and all(_is_finite(v, number) for v in value)
+    return one and _is_finite(value, number)
+
+
+def _is_finite(value: object, number: tuple[type, ...]) -> bool:
+    return isinstance(value, number) and not isinstance(value, bool) and (isinstance(value, int) or isfinite(cast(float, value)))
 
 
 def per_stage(place: str, name: str, value: int | tuple[int, ...], stages: int) -> tuple[int, ...]:

@@ -30,12 +30,12 @@ STEM_EXPANSION, POOL_EXPANSION = 4, 5  # table 4, the rows IB-SSL and IB-Pool
 class FENetConfig(NetworkConfig):
     """The knobs of FE-Net."""
 
-    width: float = knob(1.0, "channel multiplier of every layer", above=0)
+    width: float = knob(1.0, "channel multiplier of every layer", above=0, at_most=100)
     shift_sparsity: float = knob(0.6, "share of channels that a sparse shift leaves in place (0 to 1; table 8: 0.6 at 1.0x)")
     learned_shifts: bool = knob(False, "displacements are learned: two parameters per shifted channel")
     spatial: str = knob("shift", "what looks at neighbours: shift or depthwise (table 6)", choices=("shift", "depthwise"))
     expansion: int | tuple[int, ...] = knob(6, "expansion t of the FE-blocks' units, one or per block", at_least=1)
-    repeats: tuple[int, ...] = knob(tuple(row[1] for row in FE_BLOCKS), "units n per FE-block", at_least=1)
+    repeats: tuple[int, ...] = knob(tuple(row[1] for row in FE_BLOCKS), "units n per FE-block", at_least=1, at_most=1000)
     stage_channels: tuple[int, ...] | None = knob(None, "output channels per FE-block, instead of table 4's times width", at_least=1)
 
 

@@ -24,8 +24,8 @@ V2_STAGES = ((16, 1, 1), (24, 2, 2), (32, 3, 2), (64, 4, 2), (96, 3, 1), (160, 3
 class MobileNetV1Config(NetworkConfig):
     """The knobs of MobileNet v1."""
 
-    width: float = knob(1.0, "channel multiplier alpha of every layer", above=0)
-    repeats: tuple[int, ...] = knob(tuple(row[1] for row in V1_STAGES), "separable convolutions per stage", at_least=1)
+    width: float = knob(1.0, "channel multiplier alpha of every layer", above=0, at_most=100)
+    repeats: tuple[int, ...] = knob(tuple(row[1] for row in V1_STAGES), "separable convolutions per stage", at_least=1, at_most=1000)
     stage_channels: tuple[int, ...] | None = knob(None, "output channels per stage, instead of table 1's times width", at_least=1)
 
 
@@ -33,9 +33,9 @@ class MobileNetV1Config(NetworkConfig):
 class MobileNetV2Config(NetworkConfig):
     """The knobs of MobileNet v2."""
 
-    width: float = knob(1.0, "channel multiplier of every layer", above=0)
+    width: float = knob(1.0, "channel multiplier of every layer", above=0, at_most=100)
     expansion: int | tuple[int, ...] = knob(6, "expansion t, one or per stage (the first stage keeps 1 unless it has its own)", at_least=1)
-    repeats: tuple[int, ...] = knob(tuple(row[1] for row in V2_STAGES), "blocks per stage", at_least=1)
+    repeats: tuple[int, ...] = knob(tuple(row[1] for row in V2_STAGES), "blocks per stage", at_least=1, at_most=1000)
     stage_channels: tuple[int, ...] | None = knob(None, "output channels per stage, instead of table 2's times width", at_least=1)
     last_channels: int | None = knob(None, "output channels of the last convolution, instead of max(1280, 1280 * width)", at_least=1)
 

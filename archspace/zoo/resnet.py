@@ -25,8 +25,8 @@ class ResNetConfig(NetworkConfig):
     """The knobs of ResNet."""
 
     depth: int = knob(50, "layers: 18, 34, 50, 101 or 152", at_least=1)
-    width: float = knob(1.0, "channel multiplier of every stage", above=0)
-    repeats: tuple[int, ...] | None = knob(None, "units per stage, instead of the depth's", at_least=1)
+    width: float = knob(1.0, "channel multiplier of every stage", above=0, at_most=100)
+    repeats: tuple[int, ...] | None = knob(None, "units per stage, instead of the depth's", at_least=1, at_most=1000)
     stride_on_3x3: bool = knob(True, "stride on the 3x3 convolution of a bottleneck, not on its first 1x1")
 
 

@@ -31,8 +31,8 @@ class ShuffleNetV1Config(NetworkConfig):
     """The knobs of ShuffleNet v1."""
 
     groups: int | tuple[int, ...] = knob(3, "groups of the pointwise convolutions, one or per stage", alias="g", at_least=1)
-    width: float = knob(1.0, "channel multiplier s of every stage", above=0)
-    repeats: tuple[int, ...] = knob((4, 8, 4), "units per stage", at_least=1)
+    width: float = knob(1.0, "channel multiplier s of every stage", above=0, at_most=100)
+    repeats: tuple[int, ...] = knob((4, 8, 4), "units per stage", at_least=1, at_most=1000)
     stage_channels: tuple[int, ...] | None = knob(None, "output channels per stage, instead of table 1's times width", at_least=1)
     stem_channels: int | None = knob(None, "output channels of conv1, instead of the rule above", at_least=1)
     bottleneck: int = knob(4, "output channels per bottleneck channel (the paper's 1:4)", at_least=1)

@@ -1,13 +1,14 @@
 """ShuffleNet v2. Ma et al., "ShuffleNet V2: Practical Guidelines for Efficient CNN Architecture Design" (ECCV 2018), table 5, figure 3.
 
-Underspecified there, and chosen here: widths without a column in table 5 scale the 1x column to the nearest even number;
-`split_ratio` is c'/c, the share of channels that go through the convolutions (the paper sets 1/2). The published complexities lie about
-1 % above the multiply-adds of convolutions and FC.
+Underspecified there, and chosen here: a width between two columns of table 5 takes channels in proportion between theirs, a width beyond
+scales the outer column, to the nearest even number; `split_ratio` is c'/c, the share of channels that go through the convolutions (the
+paper sets 1/2). The published complexities lie about 1 % above the multiply-adds of convolutions and FC.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from archspace.errors import LawError
 from archspace.ir.builder import Builder, Value
@@ -24,9 +25,9 @@ CHANNELS = {0.5: (48, 96, 192, 1024), 1.0: (116, 232, 464, 1024), 1.5: (176, 352
 class ShuffleNetV2Config(NetworkConfig):
     """The knobs of ShuffleNet v2."""
 
-    width: float = knob(1.0, "channel multiplier; 0.5, 1, 1.5 and 2 take table 5's channels", above=0)
+    width: float = knob(1.0, "channel multiplier; 0.5, 1, 1.5 and 2 are table 5's columns", above=0, at_most=100)
     split_ratio: float | tuple[float, ...] = knob(0.5, "share of channels that is convolved: one, per stage, or per unit", above=0)
-    repeats: tuple[int, ...] = knob((4, 8, 4), "units per stage", at_least=1)
+    repeats: tuple[int, ...] = knob((4, 8, 4), "units per stage", at_least=1, at_most=1000)
     stage_channels: tuple[int, ...] | None = knob(None, "output channels per stage, instead of table 5's", at_least=2)
     stem_channels: int = knob(24, "output channels of conv1", at_least=1)
     conv5_channels: int | None = knob(None, "output channels of conv5, instead of table 5's", at_least=1)
@@ -37,13 +38,24 @@ class ShuffleNetV2Config(NetworkConfig):
 def stage_channels(cfg: ShuffleNetV2Config) -> tuple[int, ...]:
     """Output channels of stages 2 to 4. Raises LawError for an odd number, which cannot be shuffled in two groups."""
     if cfg.stage_channels is None:
-        scaled = tuple(multiple_of(c * cfg.width, 2) for c in CHANNELS[1.0][:3])
-        return CHANNELS[cfg.width][:3] if cfg.width in CHANNELS else scaled
+        return tuple(multiple_of(_between_columns(cfg.width, stage), 2) for stage in range(3))
     channels = per_stage("shufflenet_v2", "stage_channels", cfg.stage_channels, 3)
     for c in channels:
         if c % 2:
             raise LawError(f"shufflenet_v2: stage_channels must be even (two branches), but got {c}. Near: {c - 1}, {c + 1}.")
     return channels
+
+
+def _between_columns(width: float, stage: int) -> float:
+    """A stage's channels at any width: table 5's at its widths, in proportion between and beyond."""
+    widths = list(CHANNELS)
+    if width <= widths[0]:
+        return CHANNELS[widths[0]][stage] * width / widths[0]
+    if width >= widths[-1]:
+        return CHANNELS[widths[-1]][stage] * width / widths[-1]
+    low, high = next((a, b) for a, b in pairwise(widths) if a <= width <= b)
+    share = (width - low) / (high - low)
+    return CHANNELS[low][stage] * (1 - share) + CHANNELS[high][stage] * share
 
 
 def conv5_channels(cfg: ShuffleNetV2Config) -> int:

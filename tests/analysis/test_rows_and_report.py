@@ -104,13 +104,13 @@ def test_bytes_are_elements_times_the_size_of_the_dtype(dtype: str, size: int) -
 
 def test_unknown_words_get_the_nearest_ones() -> None:
     report = analyze(tiny())
-    with pytest.raises(UnknownNameError, match="unknown dtype 'float23'. Did you mean 'float32'?"):
+    with pytest.raises(UnknownNameError, match="Did you mean 'float32'"):
         analyze(tiny(), "float23")
-    with pytest.raises(UnknownNameError, match="unknown grouping 'blok'. Did you mean 'block'?"):
+    with pytest.raises(UnknownNameError, match="Did you mean 'block'"):
         report.per("blok")
-    with pytest.raises(UnknownNameError, match="unknown grouping 'layers'. Known: op, block, stage"):
+    with pytest.raises(UnknownNameError, match="Known: op, block, stage"):
         report.to_dict("layers")
-    with pytest.raises(UnknownNameError, match="unknown convention 'fvcor'. Did you mean 'fvcore'?"):
+    with pytest.raises(UnknownNameError, match="Did you mean 'fvcore'"):
         report.flops("fvcor")
 
 

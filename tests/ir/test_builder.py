@@ -111,7 +111,8 @@ def test_the_config_is_copied() -> None:
     config["family"] = "changed"
     graph = b.build(b.input((1,)))
     assert graph.config == {"family": "none"}
-    assert Builder("g").build(Value(0, (1,))).config == {}
+    bare = Builder("g")
+    assert bare.build(bare.input((1,))).config == {}
 
 
 def test_a_finished_node_may_be_appended() -> None:
@@ -132,7 +133,7 @@ def test_with_input_says_where_another_shape_does_not_fit() -> None:
     assert str(caught.value) == f"stem.conv: {law}"
     b = Builder("g")
     x = b.add("fc", Linear(48, 2), b.add("flatten", Flatten(), b.input((1, 3, 4, 4))))
-    with pytest.raises(LawError, match="^fc: Linear: in_features must equal the input's last axis"):
+    with pytest.raises(LawError, match=r"^fc: Linear: in_features must equal the input's last axis"):
         with_input(b.build(x), (1, 3, 8, 8))
 
 

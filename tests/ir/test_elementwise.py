@@ -60,9 +60,7 @@ def test_dropout_keeps_something(p: float) -> None:
 
 def test_an_unfused_batch_norm_reads_four_vectors_and_learns_two() -> None:
     assert BatchNorm2d(6).out_shape(X) == X
-    assert count(BatchNorm2d(6), X) == Counts(
-        params=2 * 6, in_elems=N, weight_elems=4 * 6, out_elems=N, elementwise_elems=2 * N + 4 * 6
-    )
+    assert count(BatchNorm2d(6), X) == Counts(params=2 * 6, in_elems=N, weight_elems=4 * 6, out_elems=N, elementwise_elems=2 * N + 4 * 6)
 
 
 def test_batch_norm_must_have_the_inputs_channels() -> None:

@@ -64,7 +64,9 @@ def kinds_in_the_modules() -> dict[str, type[Op]]:
     found = {}
     for info in iter_modules(ops.__path__):
         module = import_module(f"{ops.__name__}.{info.name}")
-        found.update({name: kind for name, kind in getmembers(module, isclass) if issubclass(kind, Op) and kind.__module__ == module.__name__})
+        found.update(
+            {name: kind for name, kind in getmembers(module, isclass) if issubclass(kind, Op) and kind.__module__ == module.__name__}
+        )
     bases = {base for kind in found.values() for base in kind.__mro__[1:]}
     return {name: kind for name, kind in found.items() if kind not in bases}
 

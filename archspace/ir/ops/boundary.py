@@ -16,8 +16,7 @@ class Input(Op):
     def out_shape(self, *shapes: Shape) -> Shape:
         if shapes:
             raise LawError(f"Input takes no inputs, but got {len(shapes)}")
-        for size in self.shape:
-            positive(self, size=size)
+        positive(self, size=min(self.shape, default=1))
         return self.shape
 
     def counts(self, shapes: tuple[Shape, ...], out: Shape) -> Counts:
@@ -32,6 +31,7 @@ class Opaque(Op):
     shape: tuple[int, ...]
 
     def out_shape(self, *shapes: Shape) -> Shape:
+        positive(self, size=min(self.shape, default=1))
         return self.shape
 
     def counts(self, shapes: tuple[Shape, ...], out: Shape) -> Counts:

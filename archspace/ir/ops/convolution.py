@@ -77,6 +77,8 @@ class Linear(Op):
 
     def out_shape(self, *shapes: Shape) -> Shape:
         shape = single(self, shapes)
+        if not shape:
+            raise LawError("Linear takes an input with at least one axis, but got a scalar")
         positive(self, in_features=self.in_features, out_features=self.out_features)
         if shape[-1] != self.in_features:
             raise LawError(
@@ -105,9 +107,9 @@ def window_count(size: int, kernel: int, stride: int, padding: int, dilation: in
     >>> window_count(224, kernel=3, stride=2, padding=1)
     112
     """
-    for name, value in (("kernel_size", kernel), ("stride", stride), ("dilation", dilation)):
-        if value < 1:
-            raise LawError(f"{name} must be at least 1, but got {value}")
+    for name, value, least in (("kernel_size", kernel, 1), ("stride", stride, 1), ("dilation", dilation, 1), ("padding", padding, 0)):
+        if value < least:
+            raise LawError(f"{name} must be at least {least}, but got {value}")
     span = size + 2 * padding - dilation * (kernel - 1) - 1
     if span < 0:
         raise LawError(

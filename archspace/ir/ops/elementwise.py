@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from archspace.ir.ops.base import Counts, LawError, Op, Shape, channels_of, positive, prod, single
+from archspace.ir.ops.base import Counts, LawError, Op, Shape, channels_of, image_of, positive, prod, single
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ class BatchNorm2d(Op):
     momentum: float = 0.1
 
     def out_shape(self, *shapes: Shape) -> Shape:
-        shape = single(self, shapes)
+        shape = image_of(self, shapes)
         channels_of(self, shape, "num_features", self.num_features)
         positive(self, num_features=self.num_features)
         return shape

@@ -186,6 +186,7 @@ class Reshape(View):
 
     def out_shape(self, *shapes: Shape) -> Shape:
         source = single(self, shapes)
-        if _prod(source[1:]) != _prod(self.shape):
+        positive(self, size=min(self.shape, default=1))
+        if not source or _prod(source[1:]) != _prod(self.shape):
             raise LawError(f"Reshape: the number of elements must stay, but got {source[1:]} -> {self.shape}")
         return (source[0], *self.shape)
