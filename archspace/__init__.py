@@ -20,8 +20,8 @@ from archspace.zoo import build
 if TYPE_CHECKING:
     from archspace.latency import predict
     from archspace.pytorch import to_module
-    from archspace.search import search
     from archspace.space import Space
+    from archspace.study import search
 
 __version__ = "0.1.0"
 
@@ -43,7 +43,7 @@ __all__ = [
 _LAZY = {
     "Space": "archspace.space",
     "predict": "archspace.latency",
-    "search": "archspace.search",
+    "search": "archspace.study",
     "to_module": "archspace.pytorch",
 }
 

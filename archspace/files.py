@@ -15,7 +15,7 @@ LONGEST_NAME = 255  # bytes: NAME_MAX of Linux, macOS and Windows file systems
 def read_text(path: str | Path) -> str:
     """The file's text. Raises FileError when it is missing, a folder, unreadable or not UTF-8."""
     try:
-        return Path(path).read_text(encoding="utf-8")
+        return Path(path).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise FileError(f"{path}: a text file must be UTF-8, but byte {error.start} is not. Save it as UTF-8.") from None
     except OSError as error:

@@ -20,14 +20,14 @@ FLOORS = {
     "ir": (1, "ir"),
     "analysis": (2, "analysis"), "zoo": (2, "zoo"),
     "lint": (3, "lint"), "latency": (3, "latency"), "space": (3, "space"),
-    "search": (4, "search"), "pytorch": (4, "pytorch"), "report": (4, "report"),
+    "study": (4, "study"), "pytorch": (4, "pytorch"), "report": (4, "report"),
     "cli": (5, "cli"), "__main__": (5, "cli"),
 }  # fmt: skip
 FACADE = "__init__"  # archspace/__init__.py: floors 0 to 3 at once, floor 4 lazily
 
 # What else each may import, beside the standard library.
 PACKAGES = {
-    "search": {"optuna", "sqlalchemy"},
+    "study": {"optuna", "sqlalchemy"},
     "pytorch": {"torch", "numpy", "fvcore", "torchinfo", "thop", "ptflops", "torchprofile"},
     "report": {"plotly", "pandas"},
     "cli": {"click", "rich"},
@@ -139,7 +139,7 @@ def test_what_the_facade_loads_lazily_exists_on_a_floor() -> None:
         ("ir", "from archspace import zoo"),
         ("ir", "from archspace import build"),  # the facade sits above
         ("ir", "def f():\n    from archspace.analysis import analyze"),  # up, inside a function
-        ("ir", "if TYPE_CHECKING:\n    from archspace.search import search"),  # up, for types
+        ("ir", "if TYPE_CHECKING:\n    from archspace.study import search"),  # up, for types
         ("ir", "import numpy"),
         ("ir", "import networkx"),  # at load
         ("ir", "from . import graph"),
@@ -172,7 +172,7 @@ def test_a_forbidden_import_is_found(part: str, source: str) -> None:
         ("units", "from archspace.errors import LawError"),
         ("space", "from archspace.zoo import ZOO\nfrom archspace.analysis import analyze"),
         ("pytorch", "import torch.fx\nfrom archspace.ir import Graph"),
-        ("cli", "from archspace import __version__\nimport click\ndef f():\n    import archspace.search, rich"),
+        ("cli", "from archspace import __version__\nimport click\ndef f():\n    import archspace.study, rich"),
         ("cli", "import_module(f'archspace.cli.{name}').command"),
         ("__main__", "from archspace.cli import main"),
         ("__init__", "from archspace.zoo import build\nif TYPE_CHECKING:\n    from archspace.pytorch import to_module"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -35,7 +36,7 @@ class VerbGroup(click.Group):
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in VERBS and not args[0].startswith("-"):
+        if args and args[0] not in VERBS and not args[0].startswith("-") and not ctx.resilient_parsing:
             raise UnknownNameError("verb", args[0], VERBS)
         return super().resolve_command(ctx, args)
 
@@ -56,6 +57,7 @@ def cli() -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. Errors that a user can mend are one line on stderr."""
+    stdout = sys.stdout
     try:
         code = cli.main(args=list(argv) if argv is not None else None, prog_name="archspace", standalone_mode=False)
         sys.stdout.flush()
@@ -69,10 +71,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(f"{error.format_message()} See: {place} --help")
     except (click.Abort, KeyboardInterrupt):
         return _fail("interrupted")
-    except BrokenPipeError:
-        # The reader of our output went away (`| head`): not an error. Python would complain once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except SystemExit as error:
+        # click's own exits: shell completion, and a reader of our output that went away (`| head`), which is no error; there it
+        # wraps stdout and stderr.
+        return 0 if sys.stdout is not stdout or error.code is None else int(error.code)
+    except OSError as error:
+        # Let what is still buffered go nowhere: Python would complain about it once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
+        return 0 if error.errno == errno.EPIPE else _fail(f"the output cannot be written: {error.strerror}")
     return code if isinstance(code, int) else 0
 
 

@@ -14,7 +14,7 @@ from archspace.ir.graph import Graph
 from archspace.ir.serde import from_dict
 from archspace.units import parse_size
 from archspace.zoo import ZOO, build, resolve
-from archspace.zoo.config import is_flag, option_names, parse_option
+from archspace.zoo.config import FLAG_WORDS, is_flag, option_names, parse_option
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -44,7 +44,7 @@ def split_words(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
         if has_value:
             options[name] = value
         elif family and is_flag(ZOO[family].config, name):
-            options[name] = "yes"
+            options[name] = rest.pop(0) if rest and rest[0].lower() in FLAG_WORDS else "yes"
         elif family and name.startswith("no_") and is_flag(ZOO[family].config, name[3:]):
             options[name[3:]] = "no"
         elif rest:
@@ -102,7 +102,10 @@ def _load_file(path: str, words: Mapping[str, str], *, size: str | None, batch: 
         options = {key: value for key, value in data.items() if key != "family"}
         if not isinstance(data["family"], str):
             raise FileError(f"{path}: family must be a name, but got {data['family']!r}")
-        graph = build(data["family"], **options)
+        try:
+            graph = build(data["family"], **options)
+        except (LawError, UnknownNameError) as error:
+            raise FileError(f"{path}: {error}") from None
     else:
         graph = from_dict(data, path)
     if size is None and batch is None:

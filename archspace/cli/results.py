@@ -11,7 +11,7 @@ from archspace.ir.serde import save
 from archspace.report.figures import pareto_figure
 from archspace.report.html import write_figure
 from archspace.report.tables import options_text, records_frame
-from archspace.search import StudyResult
+from archspace.study import StudyResult
 
 WINNER_FILES = ("config.json", "graph.json")
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from archspace.analysis.pareto import DIRECTIONS
+from archspace.analysis.pareto import DIRECTIONS, Direction
 from archspace.cli.output import Table, emit
 from archspace.errors import LawError, UnknownNameError
 from archspace.space import Space
 from archspace.units import format_count, parse_count, parse_ms
 
 if TYPE_CHECKING:
-    from archspace.search import Progress, StudyResult
+    from archspace.study import Progress, StudyResult
 
 SHOWN = 15  # rows of the Pareto table on a terminal; the files have all
 
@@ -60,11 +60,11 @@ def command(space_file: str, directory: str | None, form: str, trials: int, **op
     """
     space = Space.load(space_file)
     bounds = {metric: read(options[name]) for name, (metric, read) in BOUND_OPTIONS.items() if options[name] is not None}
-    objectives = {name: way for way in DIRECTIONS for name in options[way]} or None
+    objectives = _read_objectives({way: options[way] for way in DIRECTIONS})
     hold = _read_hold(options["hold"])
 
     from archspace.cli.results import write_results
-    from archspace.search import search
+    from archspace.study import search
 
     with _progress_bar(trials) as report:
         result = search(
@@ -85,6 +85,17 @@ def command(space_file: str, directory: str | None, form: str, trials: int, **op
     emit(form, None, tables=lambda: [_table(result, rows)], data=lambda: _data(result, rows), records=lambda: [_flat(row) for row in rows])
     _say_what_happened(result, trials)
     return 0 if rows else 1
+
+
+def _read_objectives(names: dict[Direction, tuple[str, ...]]) -> dict[str, Direction] | None:
+    """Metric -> direction; None when none is given."""
+    objectives: dict[str, Direction] = {}
+    for way, metrics in names.items():
+        for name in metrics:
+            if objectives.get(name, way) != way:
+                raise LawError(f"an objective has one direction, but {name} is to be maximized and minimized. Drop one.")
+            objectives[name] = way
+    return objectives or None
 
 
 def _read_hold(text: str | None) -> dict[str, float]:
@@ -120,7 +131,7 @@ def _progress_bar(trials: int) -> Iterator[Any]:
 
 def _table(result: StudyResult, rows: list[dict[str, Any]]) -> Table:
     from archspace.report.tables import options_text
-    from archspace.search.objectives import metric_text
+    from archspace.study.objectives import metric_text
 
     question = result.question
     columns = ("#", *question.metrics, "<options", "<graph")

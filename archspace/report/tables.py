@@ -23,7 +23,12 @@ def records_frame(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
         }
         for record in records
     ]
-    return pd.DataFrame(rows)
+    frame = pd.DataFrame(rows)
+    for name in frame.columns:
+        # Counts stay whole numbers where candidates without counts leave gaps.
+        if all(type(row.get(name, 0)) is int for row in rows):
+            frame[name] = frame[name].astype("Int64")
+    return frame
 
 
 def option_text(value: Any) -> Any:

@@ -17,6 +17,8 @@ Measure = Callable[[Graph], float]
 HELD_WITHIN = 0.05  # a held metric may miss its target by this share: channels come in whole multiples of the groups
 CLOSE_ENOUGH = 0.998
 TICKS = 1000  # widths per unit of width
+ROUNDING = 1e-6  # 1.1 * 1000 is a little above 1100
+HELD = "width"  # the parameter that a hold solves for
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ def _try(space: Space, point: Mapping[str, Value], measure: Measure) -> Extreme 
 def width_range(space: Space) -> Range:
     """The domain that a hold solves in. Raises BudgetError when the space has no numeric width."""
     for parameter in space.parameters:
-        if parameter.name == "width" and isinstance(parameter.domains[0], Range):
+        if parameter.name == HELD and isinstance(parameter.domains[0], Range):
             return parameter.domains[0]
     raise BudgetError(
         f"space {space.name}: to hold a metric, width must be a parameter with low and high, but it is not. Add [parameters.width]."
@@ -78,9 +80,9 @@ def hold_width(space: Space, options: Mapping[str, Any], measure: Measure, targe
     domain = width_range(space)
 
     def at(ticks: int) -> float:
-        return measure(space.build({**options, "width": ticks / TICKS}))
+        return measure(space.build({**options, HELD: ticks / TICKS}))
 
-    low, high = ceil(domain.low * TICKS), floor(domain.high * TICKS)
+    low, high = ceil(domain.low * TICKS - ROUNDING), floor(domain.high * TICKS + ROUNDING)
     low_value, high_value = at(low), at(high)
     if high_value <= target:
         low, low_value = high, high_value
@@ -90,9 +92,10 @@ def hold_width(space: Space, options: Mapping[str, Any], measure: Measure, targe
             # A guess near the bracket's end would creep; the middle does not.
             margin = (high - low) / 8
             ticks = round(guess) if low + margin < guess < high - margin else (low + high) // 2
+            ticks = min(max(ticks, low + 1), high - 1)
             value = at(ticks)
             low, low_value, high = (ticks, value, high) if value <= target else (low, low_value, ticks)
             guess = ticks * sqrt(target / value)
     if not target * (1 - HELD_WITHIN) <= low_value <= target:
         raise BudgetError(f"a width from {domain.low:g} to {domain.high:g} must reach {target:g}, but the nearest value is {low_value:g}")
-    return {**options, "width": low / TICKS}
+    return {**options, HELD: low / TICKS}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 from archspace.errors import SpaceError
 
+DIGITS = 10  # decimals that steps of a float range are rounded to
 Value = bool | int | float | str | tuple[Any, ...] | None
 
 
@@ -55,6 +57,10 @@ class Range:
 
     def check(self, place: str) -> None:
         """Raise SpaceError when the range is empty or its step does not move."""
+        for name in ("low", "high", "step"):
+            value = getattr(self, name)
+            if value is not None and not isfinite(value):
+                raise SpaceError(f"{place}: {name} must be a finite number, but got {value}")
         if self.low > self.high:
             raise SpaceError(f"{place}: low must not exceed high, but got low={self.low}, high={self.high}")
         if self.step is not None and self.step <= 0:
@@ -70,7 +76,7 @@ class Range:
             return rng.randrange(int(self.low), int(self.high) + 1, int(self.step or 1))
         if self.step is None:
             return rng.uniform(self.low, self.high)
-        return self.low + self.step * rng.randrange(len(self))
+        return min(round(self.low + self.step * rng.randrange(len(self)), DIGITS), self.high)
 
     def corners(self) -> tuple[Value, ...]:
         """The values worth trying when looking for an extreme: the ends."""

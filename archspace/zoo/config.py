@@ -100,11 +100,13 @@ def _one_or_many(text: str, number: Callable[[str], Any]) -> Any:
     return values if "," in text else values[0]
 
 
+FLAG_WORDS = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false": False, "off": False, "0": False}
+
+
 def _flag(text: str) -> bool:
-    words = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false": False, "off": False, "0": False}
-    if text.lower() not in words:
+    if text.lower() not in FLAG_WORDS:
         raise ValueError(text)
-    return words[text.lower()]
+    return FLAG_WORDS[text.lower()]
 
 
 # One row per type that a knob may have: how its word is read.
@@ -175,9 +177,13 @@ def _is_finite(value: object, number: tuple[type, ...]) -> bool:
     return isinstance(value, number) and not isinstance(value, bool) and (isinstance(value, int) or isfinite(cast(float, value)))
 
 
+class StageCountError(LawError):
+    """A per-stage option with the wrong number of values."""
+
+
 def per_stage(place: str, name: str, value: int | tuple[int, ...], stages: int) -> tuple[int, ...]:
-    """One value per stage: a single value holds for all. Raises LawError when the number of values is wrong."""
+    """One value per stage: a single value holds for all. Raises StageCountError when the number of values is wrong."""
     values = value if isinstance(value, tuple) else (value,) * stages
     if len(values) != stages:
-        raise LawError(f"{place}: {name} must have one value or {stages}, but got {len(values)}: {values}")
+        raise StageCountError(f"{place}: {name} must have one value or {stages}, but got {len(values)}: {values}")
     return values

@@ -15,7 +15,7 @@ from archspace.ir.builder import Builder, Value
 from archspace.ir.graph import Graph
 from archspace.ir.ops import ChannelShuffle, ChannelSlice, Concat, MaxPool2d, ReLU
 from archspace.zoo.blocks import classifier, conv_bn, depthwise_bn, multiple_of
-from archspace.zoo.config import NetworkConfig, knob, per_stage
+from archspace.zoo.config import NetworkConfig, StageCountError, knob, per_stage
 
 # width: (stage 2, stage 3, stage 4, conv5) of table 5.
 CHANNELS = {0.5: (48, 96, 192, 1024), 1.0: (116, 232, 464, 1024), 1.5: (176, 352, 704, 1024), 2.0: (244, 488, 976, 2048)}
@@ -72,7 +72,7 @@ def split_ratios(cfg: ShuffleNetV2Config, repeats: tuple[int, ...]) -> list[list
     if len(given) == 3:
         given = tuple(r for r, units in zip(given, basic, strict=True) for _ in range(units))
     if len(given) != sum(basic):
-        raise LawError(
+        raise StageCountError(
             f"shufflenet_v2: split_ratio must have one value, 3 (per stage) or {sum(basic)} (per basic unit), but got {len(given)}"
         )
     rest = iter(given)

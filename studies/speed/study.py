@@ -22,9 +22,9 @@ import optuna
 import archspace
 from archspace.latency import load_profile
 from archspace.pytorch import to_module, tool_flops
-from archspace.search import Question, search
-from archspace.search.records import evaluate
 from archspace.space import Space
+from archspace.study import Question, search
+from archspace.study.records import evaluate
 from archspace.zoo import build
 
 ROUNDS = 5

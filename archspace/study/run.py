@@ -14,14 +14,15 @@ import optuna
 from optuna.trial import TrialState
 
 from archspace.analysis.pareto import MAXIMIZE, Direction
-from archspace.errors import FileError, StudyError
+from archspace.errors import ArchspaceError, FileError, SpaceError, StudyError
 from archspace.files import make_folder, read_json, what_is_at, write_text
 from archspace.latency import Profile
-from archspace.search.question import Question, check_same
-from archspace.search.records import Record, evaluate, key_of, meets, winners
-from archspace.search.samplers import sampler_for, suggest
-from archspace.search.store import Store, open_database, open_store
 from archspace.space import Space
+from archspace.study.objectives import check_objectives
+from archspace.study.question import Question, check_same
+from archspace.study.records import Record, evaluate, key_of, meets, winners
+from archspace.study.samplers import sampler_for, suggest
+from archspace.study.store import Store, open_database, open_store
 
 WRITE_SECONDS = 1.0  # finished trials wait about this long at most before they are stored
 RECORD_ATTR = "archspace:record"
@@ -81,6 +82,11 @@ def search(
     ends the run early with what it has. Raises ArchspaceError for questions that contradict themselves or cannot be met.
     """
     space = space if isinstance(space, Space) else Space.load(space)
+    if objectives is None:
+        try:
+            check_objectives(space.objectives)
+        except ArchspaceError as error:
+            raise SpaceError(f"{space.place or space.name}: {error}") from None
     chosen = dict(space.objectives if objectives is None else objectives)
     question = Question(space, chosen, dict(bounds or {}), dict(hold or {}), device, sampler, seed)
     folder = Path(directory)
@@ -124,7 +130,7 @@ def _run(question: Question, folder: Path, store: Store, trials: int, progress: 
     interrupted = False
     try:
         while len(records) < trials:
-            study.sampler = sampler_for(question.sampler, question.space, trials, question.seed, len(records))
+            study.sampler = sampler_for(question, trials, len(records))
             records.append(_one_trial(study, question, device, known))
             if time.monotonic() - written_at > WRITE_SECONDS:
                 store.append(study.get_trials(deepcopy=False)[saved : len(records)])
@@ -141,8 +147,7 @@ def _run(question: Question, folder: Path, store: Store, trials: int, progress: 
 def _one_trial(study: optuna.Study, question: Question, device: Profile | None, known: dict[str, Record]) -> Record:
     """Ask for a candidate, evaluate it (once, however often it is asked for), tell what came of it."""
     trial = study.ask()
-    held = ("width",) if question.hold else ()
-    options = question.space.choose(lambda name, domain: suggest(trial, name, domain), without=held)
+    options = question.space.choose(lambda name, domain: suggest(trial, name, domain), without=question.solved)
     key = _key(question, options)
     if key not in known:
         known[key] = evaluate(question, device, options, trial.number)
@@ -164,8 +169,8 @@ def _record(trial: optuna.trial.FrozenTrial) -> Record:
 
 
 def _key(question: Question, options: Mapping[str, Any]) -> str:
-    """A candidate's key; a held width follows from the rest."""
-    return key_of({key: value for key, value in options.items() if not (question.hold and key == "width")})
+    """A candidate's key; what is solved for follows from the rest."""
+    return key_of({key: value for key, value in options.items() if key not in question.solved})
 
 
 def _progress(question: Question, records: Sequence[Record], trials: int) -> Progress:

@@ -7,11 +7,20 @@ from typing import Any
 import optuna
 import pytest
 
-from archspace.search.question import AUTO, SAMPLERS as NAMES
-from archspace.search.samplers import SAMPLERS, sampler_for, suggest
-from archspace.search.study import quiet_optuna
-from archspace.space import Choice, Range
+from archspace.space import Choice, Range, Space
 from archspace.space.domains import Domain
+from archspace.study.question import AUTO, Question
+from archspace.study.question import SAMPLERS as NAMES
+from archspace.study.run import quiet_optuna
+from archspace.study.samplers import SAMPLERS, sampler_for, suggest
+
+SPACE = Space.from_dict(
+    {"family": "shufflenet_v1", "parameters": {"groups": {"choices": [1, 2, 3]}, "width": {"low": 0.5, "high": 2.0}}}, "two"
+)
+
+
+def question(sampler: str, seed: int = 0) -> Question:
+    return Question(SPACE, {"params": "minimize"}, sampler=sampler, seed=seed)
 
 
 def asked(domain: Domain, trials: int = 40) -> list[Any]:
@@ -23,7 +32,7 @@ def asked(domain: Domain, trials: int = 40) -> list[Any]:
 
 def drawn(name: str, trials: int, seed: int, number: int) -> list[float]:
     with quiet_optuna():
-        trial = optuna.create_study(sampler=sampler_for(name, trials, seed, number)).ask()
+        trial = optuna.create_study(sampler=sampler_for(question(name, seed), trials, number)).ask()
         return [trial.suggest_float(f"x{i}", 0, 1) for i in range(3)]
 
 
@@ -32,8 +41,8 @@ def test_every_sampler_that_can_be_asked_for_is_in_the_table() -> None:
 
 
 def test_auto_is_tpe_to_a_thousand_trials_and_nsga2_beyond() -> None:
-    assert isinstance(sampler_for("auto", 1000, 0, 0), optuna.samplers.TPESampler)
-    assert isinstance(sampler_for("auto", 1001, 0, 0), optuna.samplers.NSGAIISampler)
+    assert isinstance(sampler_for(question("auto"), 1000, 0), optuna.samplers.TPESampler)
+    assert isinstance(sampler_for(question("auto"), 1001, 0), optuna.samplers.NSGAIISampler)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +55,7 @@ def test_auto_is_tpe_to_a_thousand_trials_and_nsga2_beyond() -> None:
     ],
 )
 def test_a_sampler_asked_for_is_taken_whatever_the_number_of_trials(name: str, kind: type) -> None:
-    assert {type(sampler_for(name, trials, 0, 0)) for trials in (10, 5000)} == {kind}
+    assert all(isinstance(sampler_for(question(name), trials, 0), kind) for trials in (10, 5000))
 
 
 @pytest.mark.parametrize("name", ["tpe", "nsga2", "random"])

@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from archspace.analysis.pareto import Direction
 from archspace.errors import StudyError
-from archspace.search.question import check_same
+from archspace.study.question import check_same
 
 QUESTION_ATTR = "archspace:question"
 LOCK_GRACE_S = 5  # a lock older than this was left by a killed process

@@ -10,9 +10,9 @@ from typing import Any
 from archspace.analysis.pareto import pareto_front
 from archspace.errors import BudgetError, LawError
 from archspace.latency import Profile
-from archspace.search.objectives import measure
-from archspace.search.question import Question
 from archspace.space.budget import hold_width
+from archspace.study.objectives import measure
+from archspace.study.question import Question
 
 
 @dataclass(frozen=True, slots=True)

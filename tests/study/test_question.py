@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from archspace.errors import ArchspaceError, BudgetError, SpaceError, StudyError, UnknownNameError
-from archspace.search import Question
-from archspace.search.question import check_same
 from archspace.space import Space
+from archspace.study import Question
+from archspace.study.question import check_same
 from archspace.zoo import build
 
 SPACE = Space.from_dict(
@@ -55,7 +55,11 @@ def test_a_question_that_can_be_met_passes() -> None:
 REFUSED: dict[str, tuple[dict[str, Any], type[ArchspaceError], str]] = {
     "no objective": ({"objectives": {}}, SpaceError, "at least one objective"),
     "unknown objective": ({"objectives": {"parms": "minimize"}}, UnknownNameError, "unknown metric 'parms'. Did you mean 'params'?"),
-    "unknown direction": ({"objectives": {"params": "min"}}, UnknownNameError, "direction of params 'min'. Did you mean 'minimize'?"),
+    "unknown direction": (
+        {"objectives": {"params": "min"}},
+        UnknownNameError,
+        "unknown direction of params 'min'. Known: maximize, minimize.",
+    ),
     "unknown bound": ({"bounds": {"mads": 1e9}}, UnknownNameError, "unknown metric 'mads'. Did you mean 'madds'?"),
     "unknown hold": ({"hold": {"mads": 1e9}}, UnknownNameError, "unknown metric 'mads'. Did you mean 'madds'?"),
     "unknown sampler": ({"sampler": "tep"}, UnknownNameError, "unknown sampler 'tep'. Did you mean 'tpe'?"),
@@ -123,7 +127,9 @@ OTHERS: Mapping[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("part", OTHERS)
 def test_another_question_is_told_apart_by_the_part_that_differs(part: str) -> None:
-    with pytest.raises(StudyError, match=rf"^here: a study goes on with the question that it began with, but {part} was .* and now is .*\. Give"):
+    with pytest.raises(
+        StudyError, match=rf"^here: a study goes on with the question that it began with, but {part} was .* and now is .*\. Give"
+    ):
         check_same(question().to_dict(), question(**OTHERS[part]).to_dict(), "here")
 
 
@@ -137,7 +143,7 @@ def test_objectives_in_another_order_are_another_question() -> None:
 
 @pytest.mark.parametrize("stored", [None, 3, [], {}, {"archspace_study": 0}, "text"])
 def test_what_no_archspace_wrote_is_no_study(stored: Any) -> None:
-    with pytest.raises(StudyError, match="^here: not a study that this archspace wrote. Give another directory with -o.$"):
+    with pytest.raises(StudyError, match=r"^here: not a study that this archspace wrote\. Give another directory with -o\.$"):
         check_same(stored, question().to_dict(), "here")
 
 

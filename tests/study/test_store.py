@@ -9,8 +9,8 @@ import optuna
 import pytest
 
 from archspace.errors import StudyError
-from archspace.search.store import Store, cut_torn_tail, open_database, open_store
-from archspace.search.study import quiet_optuna
+from archspace.study.run import quiet_optuna
+from archspace.study.store import Store, cut_torn_tail, open_database, open_store
 
 QUESTION = {"archspace_study": 1, "seed": 0}
 
@@ -94,14 +94,13 @@ def test_a_study_that_something_else_wrote_is_refused(tmp_path: Path) -> None:
     optuna.create_study(storage=database, study_name=tmp_path.name).add_trial(finished(1.0))
     with pytest.raises(StudyError, match="not a study that this archspace wrote"):
         open_store(tmp_path, database, QUESTION, ["minimize"])
-    database.remove_session()
     database.engine.dispose()
 
 
 def test_a_second_writer_is_noticed_and_its_trials_stay(tmp_path: Path) -> None:
     first, second = opened(tmp_path), opened(tmp_path)
     second.append([finished(1.0), finished(2.0)])
-    with pytest.raises(StudyError, match="one process at a time may write a study, but another one added 2 trials. Stop it, then run"):
+    with pytest.raises(StudyError, match=r"one process at a time may write a study, but another one added 2 trials\. Stop it, then run"):
         first.append([finished(3.0)])
     assert values(opened(tmp_path)) == [1.0, 2.0]
 
@@ -117,7 +116,6 @@ def test_a_fresh_store_in_a_database_leaves_other_studies_alone(tmp_path: Path) 
         open_store(tmp_path / folder, database, QUESTION, ["minimize"]).append([finished(1.0)])
     assert values(open_store(tmp_path / "a", database, QUESTION, ["minimize"], fresh=True)) == []
     assert values(open_store(tmp_path / "b", database, QUESTION, ["minimize"])) == [1.0]
-    database.remove_session()
     database.engine.dispose()
 
 

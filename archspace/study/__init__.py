@@ -9,8 +9,8 @@ try:
 except ImportError:
     raise MissingPackageError("optuna", "search") from None
 
-from archspace.search.question import Question
-from archspace.search.records import Record
-from archspace.search.study import Progress, StudyResult, search
+from archspace.study.question import Question
+from archspace.study.records import Record
+from archspace.study.run import Progress, StudyResult, search
 
 __all__ = ["Progress", "Question", "Record", "StudyResult", "search"]

@@ -71,9 +71,9 @@ def metric_named(name: str) -> Metric:
 
 
 def metric_text(name: str, value: float) -> str:
-    """A metric's value for people: '30.00 ms', '1536', '140M'."""
+    """A metric's value for people: '30 ms', '1536', '140M'."""
     if name == "latency_ms":
-        return f"{value:.2f} ms"
+        return f"{value:.4g} ms"
     return f"{value:.0f}" if name == "stage_channels" else format_count(value)
 
 

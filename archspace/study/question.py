@@ -9,9 +9,9 @@ from typing import Any
 from archspace.analysis.pareto import Direction
 from archspace.errors import BudgetError, StudyError, UnknownNameError
 from archspace.latency import Profile, load_profile
-from archspace.search.objectives import check_objectives, measure, metric_named, metric_text
 from archspace.space import Space
-from archspace.space.budget import Extreme, extreme, width_range
+from archspace.space.budget import HELD, Extreme, extreme, width_range
+from archspace.study.objectives import check_objectives, measure, metric_named, metric_text
 
 VERSION = 1
 AUTO, TPE, NSGA2, RANDOM, GP = "auto", "tpe", "nsga2", "random", "gp"
@@ -37,6 +37,11 @@ class Question:
     def metrics(self) -> tuple[str, ...]:
         """Every metric that is measured of a candidate; madds and params always, for the tables."""
         return tuple(dict.fromkeys([*self.objectives, *self.bounds, *self.hold, "madds", "params"]))
+
+    @property
+    def solved(self) -> tuple[str, ...]:
+        """The parameters that are solved for instead of asked for."""
+        return (HELD,) if self.hold else ()
 
     def __str__(self) -> str:
         """'shufflenet_v1: maximize stage_channels, minimize mem_elems; madds at most 140M'."""
@@ -94,7 +99,8 @@ def check_same(stored: Any, asked: Mapping[str, Any], place: str) -> None:
     if not isinstance(stored, dict) or stored.get("archspace_study") != VERSION:
         raise StudyError(f"{place}: not a study that this archspace wrote. Give another directory with -o.")
     for key, value in asked.items():
-        if stored.get(key) != value:
+        same_order = key != "objectives" or list(stored.get(key, ())) == list(value)  # the first objective ranks the winners
+        if stored.get(key) != value or not same_order:
             was, now = (_shown(key, part) for part in (stored.get(key), value))
             raise StudyError(
                 f"{place}: a study goes on with the question that it began with, but {key} was {was} and now is {now}. "

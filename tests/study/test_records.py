@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from archspace.analysis import analyze
-from archspace.search import Question, Record
-from archspace.search.records import evaluate, json_options, key_of, meets, winners
 from archspace.space import Space
+from archspace.study import Question, Record
+from archspace.study.records import evaluate, json_options, key_of, meets, winners
 from archspace.zoo import build
 
 SPACE = Space.from_dict(

@@ -8,7 +8,7 @@ from archspace.analysis import analyze
 from archspace.errors import LawError, SpaceError, UnknownNameError
 from archspace.ir import Builder, ops
 from archspace.latency import load_profile, predict
-from archspace.search.objectives import METRICS, check_objectives, measure, metric_named, stage_channels
+from archspace.study.objectives import METRICS, check_objectives, measure, metric_named, stage_channels
 from archspace.zoo import build
 
 
@@ -57,13 +57,13 @@ def test_an_unknown_metric_is_named_with_a_near_one() -> None:
         metric_named("parms")
 
 
-def test_the_metrics_that_the_design_names_are_there_with_their_better_direction() -> None:
+def test_the_metrics_are_there_with_their_better_direction() -> None:
     better = {name: METRICS[name].better for name in ("stage_channels", "params", "madds", "mem_elems", "latency_ms")}
     assert better == {**dict.fromkeys(("params", "madds", "mem_elems", "latency_ms"), "minimize"), "stage_channels": "maximize"}
 
 
 def test_objectives_must_be_some() -> None:
-    with pytest.raises(SpaceError, match="at least one objective, but got none. Add --maximize stage_channels"):
+    with pytest.raises(SpaceError, match=r"at least one objective, but got none\. Add --maximize stage_channels"):
         check_objectives({})
 
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from archspace.search.question import AUTO, GP, NSGA2, RANDOM, TPE
 from archspace.space import Choice, Space
-from archspace.space.domains import Domain, Value
+from archspace.space.domains import DIGITS, Domain, Value
+from archspace.study.question import AUTO, GP, NSGA2, RANDOM, TPE, Question
 
 # TPE pays up to about 1000 trials; beyond, NSGA-II is 30 times cheaper per trial.
 TPE_TRIALS = 1000
@@ -19,32 +19,33 @@ TPE_TRIALS = 1000
 class SpacedNSGAII(optuna.samplers.NSGAIISampler):
     """NSGA-II that is told its search space instead of inferring it from all trials, which a fresh sampler would do at every trial."""
 
-    def __init__(self, space: Space, seed: int) -> None:
+    def __init__(self, space: Space, without: tuple[str, ...], seed: int) -> None:
         super().__init__(seed=seed)
-        self._told = shared_distributions(space)
+        self._told = shared_distributions(space, without)
 
     def infer_relative_search_space(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> dict[str, BaseDistribution]:
         return self._told
 
 
-SAMPLERS: dict[str, Callable[[Space, int], optuna.samplers.BaseSampler]] = {
-    TPE: lambda _, seed: optuna.samplers.TPESampler(seed=seed),
+SAMPLERS: dict[str, Callable[[Space, tuple[str, ...], int], optuna.samplers.BaseSampler]] = {
+    TPE: lambda _, __, seed: optuna.samplers.TPESampler(seed=seed),
     NSGA2: SpacedNSGAII,
-    RANDOM: lambda _, seed: optuna.samplers.RandomSampler(seed=seed),
-    GP: lambda _, seed: optuna.samplers.GPSampler(seed=seed),
+    RANDOM: lambda _, __, seed: optuna.samplers.RandomSampler(seed=seed),
+    GP: lambda _, __, seed: optuna.samplers.GPSampler(seed=seed),
 }
 
 
-def sampler_for(name: str, space: Space, trials: int, seed: int, number: int) -> optuna.samplers.BaseSampler:
-    """The sampler of trial `number`. Its seed is a hash, because neighbouring seeds must not give neighbouring streams."""
-    chosen = (TPE if trials <= TPE_TRIALS else NSGA2) if name == AUTO else name
-    digest = hashlib.sha256(f"{seed}/{number}".encode()).digest()
-    return SAMPLERS[chosen](space, int.from_bytes(digest[:4], "big"))
+def sampler_for(question: Question, trials: int, number: int) -> optuna.samplers.BaseSampler:
+    """The sampler of trial `number` of `trials`. Its seed is a hash, because neighbouring seeds must not give neighbouring streams."""
+    chosen = (TPE if trials <= TPE_TRIALS else NSGA2) if question.sampler == AUTO else question.sampler
+    digest = hashlib.sha256(f"{question.seed}/{number}".encode()).digest()
+    return SAMPLERS[chosen](question.space, question.solved, int.from_bytes(digest[:4], "big"))
 
 
-def shared_distributions(space: Space) -> dict[str, BaseDistribution]:
-    """The variables that every candidate has (no conditions) and that vary, as Optuna's distributions."""
-    variables = [variable for parameter in space.parameters if not parameter.when for variable in parameter.variables]
+def shared_distributions(space: Space, without: tuple[str, ...] = ()) -> dict[str, BaseDistribution]:
+    """The variables that every candidate is asked for (no conditions, none of `without`) and that vary, as Optuna's distributions."""
+    parameters = [parameter for parameter in space.parameters if not parameter.when and parameter.name not in without]
+    variables = [variable for parameter in parameters for variable in parameter.variables]
     distributions = {name: distribution(domain) for name, domain in variables}
     return {name: found for name, found in distributions.items() if not found.single()}
 
@@ -60,7 +61,7 @@ def distribution(domain: Domain) -> CategoricalDistribution | IntDistribution | 
     if domain.step is None:
         return FloatDistribution(domain.low, domain.high)
     # The last step, not `high`: Optuna warns where a step does not end on `high`.
-    return FloatDistribution(domain.low, round(domain.low + (len(domain) - 1) * domain.step, 10), step=domain.step)
+    return FloatDistribution(domain.low, round(domain.low + (len(domain) - 1) * domain.step, DIGITS), step=domain.step)
 
 
 def suggest(trial: optuna.Trial, name: str, domain: Domain) -> Value:
@@ -69,7 +70,7 @@ def suggest(trial: optuna.Trial, name: str, domain: Domain) -> Value:
     if isinstance(found, IntDistribution):
         return trial.suggest_int(name, found.low, found.high, step=found.step)
     if isinstance(found, FloatDistribution):
-        return round(trial.suggest_float(name, found.low, found.high, step=found.step), 10)
+        return round(trial.suggest_float(name, found.low, found.high, step=found.step), DIGITS)
     value = trial.suggest_categorical(name, found.choices)
     if isinstance(domain, Choice) and found.choices != domain.values:
         return domain.values[int(str(value))]
