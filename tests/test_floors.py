@@ -148,8 +148,8 @@ def test_what_the_facade_loads_lazily_exists_on_a_floor() -> None:
         ("zoo", "import archspace.analysis"),  # across
         ("analysis", "import archspace.zoo"),
         ("latency", "import archspace.space"),
-        ("search", "import archspace.report"),
-        ("search", "import torch"),
+        ("study", "import archspace.report"),
+        ("study", "import torch"),
         ("pytorch", "import optuna"),
         ("report", "import archspace.pytorch.lower"),
         ("cli", "import torch"),

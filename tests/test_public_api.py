@@ -30,7 +30,7 @@ def test_a_name_that_is_asked_for_lazily_is_the_one_of_its_module() -> None:
     from archspace.space import Space
     from archspace.study import search
 
-    assert (archspace.predict, archspace.to_module, archspace.study, archspace.Space) == (predict, to_module, search, Space)
+    assert (archspace.predict, archspace.to_module, archspace.search, archspace.Space) == (predict, to_module, search, Space)
     assert set(archspace._LAZY) == {"predict", "to_module", "search", "Space"}
 
 

@@ -37,6 +37,7 @@ class Convention:
     summary: str
     source: str
     weighings: Mapping[type[Op], Weighing]
+    one_image: bool = False  # the tool always runs one image
 
 
 def _madds(row: Row) -> int:
@@ -143,6 +144,7 @@ CONVENTIONS: dict[str, Convention] = {
             AvgPool2d: _twice_in,
             AdaptiveAvgPool2d: _twice_in,
         },
+        one_image=True,
     ),
     "torchprofile": Convention(
         "torchprofile.profile_macs",
@@ -157,4 +159,5 @@ def flops(rows: tuple[Row, ...], convention: str) -> int:
     if convention not in CONVENTIONS:
         raise UnknownNameError("convention", convention, CONVENTIONS)
     weighings = CONVENTIONS[convention].weighings
-    return sum(weighings[type(row.op)](row) for row in rows if type(row.op) in weighings)
+    total = sum(weighings[type(row.op)](row) for row in rows if type(row.op) in weighings)
+    return total // rows[0].output_shape[0] if CONVENTIONS[convention].one_image and rows else total

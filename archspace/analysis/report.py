@@ -65,6 +65,10 @@ class Report:
     def to_dict(self, per: str = "op") -> dict[str, Any]:
         """The JSON form, with rows per 'op', 'block' or 'stage'."""
         size = DTYPE_BYTES[self.dtype]
+        rows = [_op_row(row, size) for row in self.rows] if per == "op" else [_group_row(row, size) for row in self.per(per)]
+        if per == "block":
+            in_block, widths = fragments(self.graph), parallel_widths(self.graph)
+            rows = [row | {"fragments": in_block.get(row["name"], 0), "parallel_width": widths[row["name"]]} for row in rows]
         return {
             "schema": SCHEMA,
             "model": self.model,
@@ -73,7 +77,7 @@ class Report:
             "dtype": self.dtype,
             "totals": asdict(self.totals),
             "flops": {name: self.flops(name) for name in CONVENTIONS},
-            "rows": [_op_row(row, size) for row in self.rows] if per == "op" else [_group_row(row, size) for row in self.per(per)],
+            "rows": rows,
             "opaque": list(self.opaque),
         }
 

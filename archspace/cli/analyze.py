@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @click.command("analyze", context_settings=FAMILY_OPTIONS)
 @click.argument("words", metavar="MODEL [MODEL OPTIONS]", nargs=-1, type=click.UNPROCESSED)
-@click.option("--per", type=click.Choice(list(GROUPINGS)), default="block", show_default=True, help="One row per what.")
+@click.option("--per", type=click.Choice(list(GROUPINGS)), help="One row per what.  [default: block in tables, op in JSON and CSV]")
 @image_options
 @click.option("--dtype", type=click.Choice(list(DTYPE_BYTES)), default="float32", show_default=True, help="What bytes are counted in.")
 @device_option
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 @output_options
 def command(
     words: tuple[str, ...],
-    per: str,
+    per: str | None,
     size: str | None,
     batch: int | None,
     dtype: str,
@@ -59,6 +59,7 @@ def command(
         record = {"model": report.model, "convention": convention, "flops": flops}
         emit(form, output, tables=lambda: [Table([], [], notes=[str(flops)])], data=lambda: record, records=lambda: [record], force=force)
         return
+    per = per or ("block" if form == "table" else "op")
     latency = predicted(report.graph, device, batch)
     emit(
         form,

@@ -74,10 +74,19 @@ def parse_spec(spec: str) -> tuple[str, dict[str, str]]:
 def load_model(spec: str, options: Mapping[str, str] | None = None, *, size: str | None = None, batch: int | None = None) -> Graph:
     """The graph behind one MODEL. Raises UnknownNameError, LawError or FileError."""
     name, spec_options = parse_spec(spec)
+    if name.endswith(".pt2"):
+        raise FileError(
+            f"{name}: a MODEL is a zoo name or a graph's JSON, but this is a built module. Name the graph.json that it was built from."
+        )
     words = {**spec_options, **(options or {})}
     if name.endswith(".json") or what_is_at(name) == "file":
         return _load_file(name, words, size=size, batch=batch)
-    family, values = resolve(name)
+    try:
+        family, values = resolve(name)
+    except UnknownNameError:
+        if name and what_is_at(name) == "folder":
+            raise FileError(f"{name}: a MODEL is a zoo name or a JSON file, but this is a folder. Name a graph.json in it.") from None
+        raise
     kind = ZOO[family].config
     given: dict[str, Any] = {}
     for key, text in words.items():
@@ -108,11 +117,16 @@ def _load_file(path: str, words: Mapping[str, str], *, size: str | None, batch: 
             raise FileError(f"{path}: {error}") from None
     else:
         graph = from_dict(data, path)
-    if size is None and batch is None:
-        return graph
-    n, c, h, w = graph.input_shape
-    h, w = parse_size(size) if size is not None else (h, w)
-    return with_input(graph, (batch or n, c, h, w))
+    shape = graph.input_shape
+    if size is not None:
+        if len(shape) != 4:
+            raise LawError(f"{path}: --input sets an image's height and width, but the graph's input has shape {shape}")
+        shape = (*shape[:2], *parse_size(size))
+    if batch is not None:
+        if not shape:
+            raise LawError(f"{path}: --batch sets the first axis of the input, but the graph's input is a scalar")
+        shape = (batch, *shape[1:])
+    return graph if shape == graph.input_shape else with_input(graph, shape)
 
 
 def _family_of(word: str) -> str | None:

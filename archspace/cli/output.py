@@ -16,7 +16,7 @@ import click
 from archspace.files import write_text
 
 F = TypeVar("F", bound=Callable[..., Any])
-PIPE_WIDTH = 180  # columns of a table that goes into a pipe or a file
+NO_LIMIT = 10_000  # columns: a number that is cut or broken is worse than a long line
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,8 @@ def csv_text(records: Sequence[Mapping[str, Any]]) -> str:
     """CSV with a header line; lists become words with 'x' between (1x3x224x224)."""
     buffer = io.StringIO()
     if records:
-        writer = csv.DictWriter(buffer, fieldnames=list(records[0]), lineterminator="\n")
+        names = dict.fromkeys(name for record in records for name in record)
+        writer = csv.DictWriter(buffer, fieldnames=list(names), lineterminator="\n")
         writer.writeheader()
         for record in records:
             writer.writerow({key: "x".join(map(str, value)) if isinstance(value, list | tuple) else value for key, value in record.items()})
@@ -72,26 +73,27 @@ def csv_text(records: Sequence[Mapping[str, Any]]) -> str:
 
 
 def table_text(tables: Sequence[Table], *, to_terminal: bool) -> str:
-    """The tables as text, in colour and at the terminal's width where they go to one."""
+    """The tables as text, in colour where they go to a terminal."""
     from rich import box
     from rich.console import Console
     from rich.table import Table as RichTable
+    from rich.text import Text
 
     buffer = io.StringIO()
-    console = Console(file=buffer, force_terminal=to_terminal, width=None if to_terminal else PIPE_WIDTH, highlight=False)
+    console = Console(file=buffer, force_terminal=to_terminal, width=NO_LIMIT, highlight=False)
     for table in tables:
         if table.title:
-            console.print(f"[bold]{table.title}[/bold]" if to_terminal else table.title, markup=to_terminal)
+            console.print(Text(table.title, style="bold"), soft_wrap=True)
         rich_table = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
         for column in table.columns:
             words = column.startswith("<")
-            rich_table.add_column(column.removeprefix("<"), justify="left" if words else "right", overflow="fold")
+            rich_table.add_column(Text(column.removeprefix("<")), justify="left" if words else "right", no_wrap=True)
         for row in table.rows:
-            rich_table.add_row(*row)
+            rich_table.add_row(*map(Text, row))
         if table.columns:
-            console.print(rich_table)
+            console.print(rich_table, soft_wrap=True)
         for note in table.notes:
-            console.print(note, markup=False)
+            console.print(Text(note), soft_wrap=True)
         console.print()
     lines = (line.rstrip() for line in buffer.getvalue().splitlines())
     return "\n".join(lines).rstrip("\n") + "\n"

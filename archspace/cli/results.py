@@ -27,12 +27,14 @@ def write_results(result: StudyResult) -> list[dict[str, Any]]:
     rows = _write_winners(result, folder / "winners")
     winners = records_frame(record.to_dict() for record in result.winners)
     write_text(folder / "pareto.csv", winners.to_csv(index=False), force=True)
-    if rows:
+    if any(record.metrics for record in result.records):
         question = result.question
         title = f"{question}<br><sup>{result.feasible} of {len(result.records)} candidates within the budget</sup>"
         labels = [options_text(record.options, list(question.space.constants)) for record in result.records]
         front = [record.number for record in result.winners]
         write_figure(pareto_figure(frame, front, question.objectives, question.bounds, labels, title), folder / "pareto.html")
+    else:
+        (folder / "pareto.html").unlink(missing_ok=True)  # nothing to draw, and an older study's plot would lie
     return rows
 
 

@@ -164,7 +164,9 @@ def _data(result: StudyResult, rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _flat(row: dict[str, Any]) -> dict[str, Any]:
-    return {"rank": row["rank"], **row["metrics"], **row["options"], "graph": row["graph"]}
+    from archspace.report.tables import option_columns
+
+    return {"rank": row["rank"], **row["metrics"], **option_columns(row["options"]), "graph": row["graph"]}
 
 
 def _say_what_happened(result: StudyResult, trials: int) -> None:
@@ -180,4 +182,18 @@ def _say_what_happened(result: StudyResult, trials: int) -> None:
     if result.winners:
         click.echo(f"wrote {result.directory}: winners/, pareto.csv, pareto.html, records.csv", err=True)
     else:
-        click.echo("no candidate meets the budget yet; run more --trials, or ask for less", err=True)
+        click.echo(f"no candidate meets the budget yet; run more --trials, or ask for less. {_nearest(result)}", err=True)
+
+
+def _nearest(result: StudyResult) -> str:
+    """The candidate that exceeds its worst bound by the least, in words."""
+    from archspace.report.tables import options_text
+    from archspace.study.objectives import metric_text
+
+    bounds = result.question.bounds
+    measured = [record for record in result.records if record.metrics]
+    if not measured or not bounds:
+        return ""
+    nearest = min(measured, key=lambda record: max(record.metrics[name] / most for name, most in bounds.items()))
+    parts = [f"{name} {metric_text(name, nearest.metrics[name])} (at most {metric_text(name, most)})" for name, most in bounds.items()]
+    return f"The nearest has {', '.join(parts)}: {options_text(nearest.options, list(result.question.space.constants))}"

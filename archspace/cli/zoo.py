@@ -102,7 +102,8 @@ def _option_table(family: str, options: list[dict[str, Any]]) -> Table:
     for record in options:
         flags = f"--{record['option'].replace('_', '-')}" + (f", --{record['alias']}" if record["alias"] else "")
         default = record["default"]
-        shown = ",".join(map(str, default)) if isinstance(default, list) else "" if default is None else str(default)
+        between = "x" if record["option"] == "input" else ","
+        shown = between.join(map(str, default)) if isinstance(default, list) else "" if default is None else str(default)
         rows.append([flags, shown, record["kind"], record["help"]])
     return Table(("<option", "<default", "<value", "<what it sets"), rows, f"{family}: {ZOO[family].summary}")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,3 @@ class Counts:
         """
         rows = [(c.madds, c.params, c.acts, c.in_elems, c.weight_elems, c.out_elems, c.elementwise_elems, c.movement_elems) for c in parts]
         return Counts(*(sum(column) for column in zip(*rows, strict=True))) if rows else Counts()
-
-
-COUNT_FIELDS = tuple(field.name for field in fields(Counts))

@@ -116,8 +116,6 @@ def _workload(graph: Graph, profile: Profile, batch: int | None) -> tuple[int, f
         batch = profile.batch
     if batch < 1:
         raise LawError(f"a batch must have at least 1 image, but got {batch}")
-    if not graph.inputs:
-        raise LawError(f"{graph.name}: a latency needs the batch and size of an input, but the graph has none")
     return batch, batch / graph.input_shape[0], _pixels(graph)
 
 

@@ -88,6 +88,8 @@ def fvcore_madds(module: nn.Module, inputs: tuple[Tensor, ...]) -> int:
 
 def finite_gradients(module: nn.Module, inputs: tuple[Tensor, ...]) -> int:
     """How many parameter tensors get a finite gradient from one forward and backward pass in training mode, which is left on."""
+    if not list(module.parameters()):
+        return 0
     module.train()
     module.zero_grad()
     with torch.random.fork_rng(devices=[]):  # dropout draws from the global state

@@ -9,16 +9,17 @@ import pandas as pd
 
 
 def records_frame(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """One row per record ({"number", "options", "metrics", "feasible", "problem"}): its options and its metrics as columns.
+    """One row per record ({"number", "options", "metrics", "feasible", "problem"}): its metrics and its options as columns.
 
-    Lists become words with 'x' between (4x8x4), so that rows compare and the frame writes to CSV.
+    Options are named `option.NAME`, for some are called as a metric is (stage_channels). Lists become words with 'x' between (4x8x4), so
+    that rows compare and the frame writes to CSV.
     """
     rows = [
         {
             "number": record["number"],
             "feasible": record["feasible"],
             **record["metrics"],
-            **{key: option_text(value) for key, value in record["options"].items()},
+            **option_columns(record["options"]),
             "problem": record["problem"],
         }
         for record in records
@@ -29,6 +30,11 @@ def records_frame(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
         if all(type(row.get(name, 0)) is int for row in rows):
             frame[name] = frame[name].astype("Int64")
     return frame
+
+
+def option_columns(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options under the names of their columns: {'repeats': [4, 8, 4]} -> {'option.repeats': '4x8x4'}."""
+    return {f"option.{key}": option_text(value) for key, value in options.items()}
 
 
 def option_text(value: Any) -> Any:

@@ -37,7 +37,8 @@ def extreme(space: Space, measure: Measure, *, largest: bool = False) -> Extreme
     sign = -1.0 if largest else 1.0
     variables = [(name, domain) for parameter in space.parameters for name, domain in parameter.variables]
     point: dict[str, Value] = {name: domain.corners()[-1 if largest else 0] for name, domain in variables}
-    best = _try(space, point, measure)
+    problems: list[LawError] = []
+    best = _try(space, point, measure, problems)
     improved = True
     while improved:
         improved = False
@@ -45,19 +46,20 @@ def extreme(space: Space, measure: Measure, *, largest: bool = False) -> Extreme
             for value in domain.corners():
                 if value == point[name]:
                     continue
-                found = _try(space, {**point, name: value}, measure)
+                found = _try(space, {**point, name: value}, measure, problems)
                 if found is not None and (best is None or sign * found.value < sign * best.value):
                     best, point, improved = found, {**point, name: value}, True
     if best is None:
-        raise BudgetError(f"space {space.name}: no candidate at the corners of its domains can be built. Widen a domain.")
+        raise BudgetError(f"space {space.name}: no candidate at the corners of its domains can be built: {problems[-1]}")
     return best
 
 
-def _try(space: Space, point: Mapping[str, Value], measure: Measure) -> Extreme | None:
+def _try(space: Space, point: Mapping[str, Value], measure: Measure, problems: list[LawError]) -> Extreme | None:
     options = space.options(point)
     try:
         return Extreme(measure(space.build(options)), options)
-    except LawError:
+    except LawError as error:
+        problems.append(error)
         return None
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from archspace.errors import SpaceError
 
+MOST_STEPS = 1_000_000
 DIGITS = 10  # decimals that steps of a float range are rounded to
 Value = bool | int | float | str | tuple[Any, ...] | None
 
@@ -65,6 +66,10 @@ class Range:
             raise SpaceError(f"{place}: low must not exceed high, but got low={self.low}, high={self.high}")
         if self.step is not None and self.step <= 0:
             raise SpaceError(f"{place}: step must be above 0, but got {self.step}")
+        if self.step is not None and (self.high - self.low) / self.step > MOST_STEPS:
+            raise SpaceError(
+                f"{place}: a range has at most {MOST_STEPS} steps, but step={self.step} from {self.low} to {self.high} has more"
+            )
 
     def contains(self, value: object) -> bool:
         """Whether the value is in the range, steps aside."""

@@ -162,7 +162,7 @@ def _check_values(place: str, family: str, parameter: Parameter) -> None:
     first = [domain.corners()[0] for domain in parameter.domains]
     kind = ZOO[family].config
     for stage, domain in enumerate(parameter.domains):
-        for value in domain.corners():
+        for value in (*domain.corners(), *_second(domain)):
             values = (*first[:stage], value, *first[stage + 1 :])
             make_config(family, kind, {parameter.name: values if parameter.per_stage else value})
     if parameter.per_stage:
@@ -172,6 +172,11 @@ def _check_values(place: str, family: str, parameter: Parameter) -> None:
             raise SpaceError(f"{place}.each: {error}") from None
         except LawError:
             pass  # other options decide whether these values fit together
+
+
+def _second(domain: Domain) -> tuple[Value, ...]:
+    """The value after the first of a stepped range: it shows whether a whole-number option gets fractions."""
+    return (domain.low + domain.step,) if isinstance(domain, Range) and domain.step is not None and len(domain) > 1 else ()
 
 
 def _when(place: str, table: Any, earlier: list[Parameter], names: Mapping[str, str]) -> dict[str, tuple[Value, ...]]:

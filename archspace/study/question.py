@@ -15,7 +15,7 @@ from archspace.study.objectives import check_objectives, measure, metric_named, 
 
 VERSION = 1
 AUTO, TPE, NSGA2, RANDOM, GP = "auto", "tpe", "nsga2", "random", "gp"
-SAMPLERS = (AUTO, TPE, NSGA2, RANDOM, GP)
+SAMPLERS = (TPE, NSGA2, RANDOM, GP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Question:
     bounds: Mapping[str, float] = field(default_factory=dict)
     hold: Mapping[str, float] = field(default_factory=dict)
     device: str | None = None
-    sampler: str = AUTO
+    sampler: str = TPE
     seed: int = 0
 
     @property
@@ -58,7 +58,7 @@ class Question:
         """Raise an ArchspaceError when the question contradicts itself, or when no candidate found can meet a bound."""
         check_objectives(self.objectives)
         if self.sampler not in SAMPLERS:
-            raise UnknownNameError("sampler", self.sampler, SAMPLERS)
+            raise UnknownNameError("sampler", self.sampler, (AUTO, *SAMPLERS))
         if len(self.hold) > 1:
             raise BudgetError(f"one width can hold one metric, but got {len(self.hold)}: {', '.join(self.hold)}. Bound the others.")
         device = self.profile()
@@ -70,6 +70,9 @@ class Question:
             self._check_reachable(name, most, device)
         for name, target in self.hold.items():
             width_range(self.space)
+            if self.bounds.get(name, target) < target:
+                held, allowed = metric_text(name, target), metric_text(name, self.bounds[name])
+                raise BudgetError(f"{name} cannot be held at {held} and be at most {allowed}. Hold it at {allowed}, or drop one.")
             self._check_reachable(name, target, device)
             most_found = extreme(self.space, lambda g, name=name: measure(g, [name], device)[name], largest=True)  # type: ignore[misc]
             if most_found.value < target:
@@ -81,7 +84,7 @@ class Question:
             raise BudgetError(_unreachable(self.space, name, "be at most", most, "smallest", least))
 
     def to_dict(self) -> dict[str, Any]:
-        """The question as JSON values."""
+        """The question as JSON values; two questions are the same when these are."""
         return {
             "archspace_study": VERSION,
             "space": self.space.to_dict(),

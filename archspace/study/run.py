@@ -19,10 +19,10 @@ from archspace.files import make_folder, read_json, what_is_at, write_text
 from archspace.latency import Profile
 from archspace.space import Space
 from archspace.study.objectives import check_objectives
-from archspace.study.question import Question, check_same
+from archspace.study.question import AUTO, Question, check_same
 from archspace.study.records import Record, evaluate, key_of, meets, winners
-from archspace.study.samplers import sampler_for, suggest
-from archspace.study.store import Store, open_database, open_store
+from archspace.study.samplers import automatic_sampler, sampler_for, suggest
+from archspace.study.store import Store, open_store, storage_name
 
 WRITE_SECONDS = 1.0  # finished trials wait about this long at most before they are stored
 RECORD_ATTR = "archspace:record"
@@ -78,8 +78,10 @@ def search(
     """Run `trials` trials in all, going on where an earlier run in the same directory stopped.
 
     bounds: metric -> most, e.g. {"madds": 140e6}. objectives: metric -> "maximize" or "minimize"; the space's own where None.
-    hold: metric -> value that each candidate's width is solved for. storage: an Optuna RDB URL instead of a journal file. KeyboardInterrupt
-    ends the run early with what it has. Raises ArchspaceError for questions that contradict themselves or cannot be met.
+    hold: metric -> value that each candidate's width is solved for. sampler: by name; "auto" is decided when the study begins, by the
+    trials asked for then. storage: an Optuna RDB URL instead of a journal file in the directory. force: start anew.
+    KeyboardInterrupt ends the run early with what it has. Raises ArchspaceError for questions that contradict themselves or that
+    nothing in the space can meet.
     """
     space = space if isinstance(space, Space) else Space.load(space)
     if objectives is None:
@@ -88,35 +90,44 @@ def search(
         except ArchspaceError as error:
             raise SpaceError(f"{space.place or space.name}: {error}") from None
     chosen = dict(space.objectives if objectives is None else objectives)
-    question = Question(space, chosen, dict(bounds or {}), dict(hold or {}), device, sampler, seed)
     folder = Path(directory)
-    check_folder(folder, question, force=force)
+    if sampler == AUTO:
+        sampler = begun_with(folder, force=force) or automatic_sampler(trials)
+    question = Question(space, chosen, dict(bounds or {}), dict(hold or {}), device, sampler, seed)
+    asked = {**question.to_dict(), "storage": storage_name(storage)}
+    check_folder(folder, asked, force=force)
     question.check()
     with quiet_optuna():
-        database = None if storage is None else open_database(storage)
-        write_question(folder, question, force=force)
-        store = open_store(folder, database, question.to_dict(), list(chosen.values()), fresh=force)
+        if storage is None:
+            make_folder(folder)
+        store = open_store(folder, storage, question.to_dict(), list(chosen.values()), fresh=force)
+        make_folder(folder)
+        if force or what_is_at(folder / QUESTION_FILE) == "nothing":
+            write_text(folder / QUESTION_FILE, json.dumps(asked, indent=2) + "\n", force=True)
         return _run(question, folder, store, trials, progress)
 
 
-def check_folder(folder: Path, question: Question, *, force: bool) -> None:
+def begun_with(folder: Path, *, force: bool) -> str | None:
+    """The sampler that the study in a folder began with; None where a new one begins."""
+    file = folder / QUESTION_FILE
+    if force or what_is_at(file) != "file":
+        return None
+    stored = read_json(file)
+    sampler = stored.get("sampler") if isinstance(stored, dict) else None
+    return sampler if isinstance(sampler, str) else None
+
+
+def check_folder(folder: Path, asked: Mapping[str, Any], *, force: bool) -> None:
     """Raise StudyError or FileError for a folder that holds another study (unless `force`) or something else."""
     file = folder / QUESTION_FILE
     found = what_is_at(folder)
     if what_is_at(file) == "file":
         if not force:
-            check_same(read_json(file), question.to_dict(), str(folder))
+            check_same(read_json(file), asked, str(folder))
     elif found == "file":
         raise FileError(f"{folder}: a study needs a folder, but this is a file. Give another one with -o.")
     elif found == "folder" and any(folder.iterdir()):
         raise StudyError(f"{folder}: a study begins in an empty folder, but this one holds other files. Give another one with -o.")
-
-
-def write_question(folder: Path, question: Question, *, force: bool) -> None:
-    """Make the study's folder and put its question there. Raises FileError."""
-    file = make_folder(folder) / QUESTION_FILE
-    if force or what_is_at(file) == "nothing":
-        write_text(file, json.dumps(question.to_dict(), indent=2) + "\n", force=True)
 
 
 def _run(question: Question, folder: Path, store: Store, trials: int, progress: Callable[[Progress], None] | None) -> StudyResult:
@@ -124,23 +135,26 @@ def _run(question: Question, folder: Path, store: Store, trials: int, progress: 
     study.add_trials(store.trials())
     records = [_record(trial) for trial in study.get_trials(deepcopy=False)]
     known = {_key(question, record.options): record for record in records}
-    resumed = saved = len(records)
+    resumed = len(records)
     written_at = time.monotonic()
     device = question.profile()
     interrupted = False
     try:
         while len(records) < trials:
-            study.sampler = sampler_for(question, trials, len(records))
+            study.sampler = sampler_for(question, len(records))
             records.append(_one_trial(study, question, device, known))
             if time.monotonic() - written_at > WRITE_SECONDS:
-                store.append(study.get_trials(deepcopy=False)[saved : len(records)])
-                saved, written_at = len(records), time.monotonic()
+                store.append(study.get_trials(deepcopy=False)[store.saved : len(records)])
+                written_at = time.monotonic()
             if progress is not None:
                 progress(_progress(question, records, trials))
     except KeyboardInterrupt:
         interrupted = True
     finally:
-        store.append(study.get_trials(deepcopy=False)[saved : len(records)])
+        try:
+            store.append(study.get_trials(deepcopy=False)[store.saved : len(records)])
+        except KeyboardInterrupt:
+            interrupted = True
     return StudyResult(question, folder, tuple(records), resumed, interrupted)
 
 

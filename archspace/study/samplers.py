@@ -10,7 +10,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 
 from archspace.space import Choice, Space
 from archspace.space.domains import DIGITS, Domain, Value
-from archspace.study.question import AUTO, GP, NSGA2, RANDOM, TPE, Question
+from archspace.study.question import GP, NSGA2, RANDOM, TPE, Question
 
 # TPE pays up to about 1000 trials; beyond, NSGA-II is 30 times cheaper per trial.
 TPE_TRIALS = 1000
@@ -26,6 +26,10 @@ class SpacedNSGAII(optuna.samplers.NSGAIISampler):
     def infer_relative_search_space(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> dict[str, BaseDistribution]:
         return self._told
 
+    def get_parent_population(self, study: optuna.Study, generation: int) -> list[optuna.trial.FrozenTrial]:
+        # In one order, whether they were just selected, come from Optuna's cache, or are selected again after resuming.
+        return sorted(super().get_parent_population(study, generation), key=lambda trial: trial.number)
+
 
 SAMPLERS: dict[str, Callable[[Space, tuple[str, ...], int], optuna.samplers.BaseSampler]] = {
     TPE: lambda _, __, seed: optuna.samplers.TPESampler(seed=seed),
@@ -35,11 +39,15 @@ SAMPLERS: dict[str, Callable[[Space, tuple[str, ...], int], optuna.samplers.Base
 }
 
 
-def sampler_for(question: Question, trials: int, number: int) -> optuna.samplers.BaseSampler:
-    """The sampler of trial `number` of `trials`. Its seed is a hash, because neighbouring seeds must not give neighbouring streams."""
-    chosen = (TPE if trials <= TPE_TRIALS else NSGA2) if question.sampler == AUTO else question.sampler
+def automatic_sampler(trials: int) -> str:
+    """The sampler for a study that begins with so many trials."""
+    return TPE if trials <= TPE_TRIALS else NSGA2
+
+
+def sampler_for(question: Question, number: int) -> optuna.samplers.BaseSampler:
+    """The sampler of trial `number`. Its seed is a hash, because neighbouring seeds must not give neighbouring streams."""
     digest = hashlib.sha256(f"{question.seed}/{number}".encode()).digest()
-    return SAMPLERS[chosen](question.space, question.solved, int.from_bytes(digest[:4], "big"))
+    return SAMPLERS[question.sampler](question.space, question.solved, int.from_bytes(digest[:4], "big"))
 
 
 def shared_distributions(space: Space, without: tuple[str, ...] = ()) -> dict[str, BaseDistribution]:

@@ -102,7 +102,7 @@ def resolve(name: str) -> tuple[str, dict[str, Any]]:
     raise UnknownNameError("network", name, list(ZOO), also=MEMBERS)
 
 
-def build(name: str, **options: Any) -> Graph:
+def build(name: str, /, **options: Any) -> Graph:
     """The graph of a family or member, e.g. build("shufflenet_v1", groups=8, width=0.5, input=(224, 224), batch=1).
 
     Raises UnknownNameError for an unknown network or option, LawError for values that cannot be built.

@@ -183,7 +183,8 @@ class StageCountError(LawError):
 
 def per_stage(place: str, name: str, value: int | tuple[int, ...], stages: int) -> tuple[int, ...]:
     """One value per stage: a single value holds for all. Raises StageCountError when the number of values is wrong."""
-    values = value if isinstance(value, tuple) else (value,) * stages
+    values = value if isinstance(value, tuple) else (value,)
+    values = values * stages if len(values) == 1 else values
     if len(values) != stages:
         raise StageCountError(f"{place}: {name} must have one value or {stages}, but got {len(values)}: {values}")
     return values

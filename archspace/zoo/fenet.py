@@ -32,11 +32,11 @@ class FENetConfig(NetworkConfig):
 
     width: float = knob(1.0, "channel multiplier of every layer", above=0, at_most=100)
     shift_sparsity: float = knob(0.6, "share of channels that a sparse shift leaves in place (0 to 1; table 8: 0.6 at 1.0x)")
-    learned_shifts: bool = knob(False, "displacements are learned: two parameters per shifted channel")
+    learned_shifts: bool = knob(False, "displacements are learned: two parameters per expanded channel")
     spatial: str = knob("shift", "what looks at neighbours: shift or depthwise (table 6)", choices=("shift", "depthwise"))
     expansion: int | tuple[int, ...] = knob(6, "expansion t of the FE-blocks' units, one or per block", at_least=1)
     repeats: tuple[int, ...] = knob(tuple(row[1] for row in FE_BLOCKS), "units n per FE-block", at_least=1, at_most=1000)
-    stage_channels: tuple[int, ...] | None = knob(None, "output channels per FE-block, instead of table 4's times width", at_least=1)
+    stage_channels: tuple[int, ...] | None = knob(None, "output channels per FE-block at width 1, instead of table 4's", at_least=1)
 
 
 def scaled(channels: int, width: float) -> int:
@@ -84,7 +84,8 @@ def build(cfg: FENetConfig, b: Builder) -> Graph:
     if not 0 <= cfg.shift_sparsity <= 1:
         raise LawError(f"fenet: shift_sparsity must be between 0 and 1, but got {cfg.shift_sparsity:g}")
     n = len(FE_BLOCKS)
-    channels = per_stage("fenet", "stage_channels", cfg.stage_channels or tuple(scaled(row[0], cfg.width) for row in FE_BLOCKS), n)
+    given = per_stage("fenet", "stage_channels", cfg.stage_channels or tuple(row[0] for row in FE_BLOCKS), n)
+    channels = [scaled(c, cfg.width) for c in given]
     repeats = per_stage("fenet", "repeats", cfg.repeats, n)
     expansions = per_stage("fenet", "expansion", cfg.expansion, n)
     stem = scaled(STEM_CHANNELS, cfg.width)

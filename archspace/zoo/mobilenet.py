@@ -26,7 +26,7 @@ class MobileNetV1Config(NetworkConfig):
 
     width: float = knob(1.0, "channel multiplier alpha of every layer", above=0, at_most=100)
     repeats: tuple[int, ...] = knob(tuple(row[1] for row in V1_STAGES), "separable convolutions per stage", at_least=1, at_most=1000)
-    stage_channels: tuple[int, ...] | None = knob(None, "output channels per stage, instead of table 1's times width", at_least=1)
+    stage_channels: tuple[int, ...] | None = knob(None, "output channels per stage at width 1, instead of table 1's", at_least=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,14 +36,14 @@ class MobileNetV2Config(NetworkConfig):
     width: float = knob(1.0, "channel multiplier of every layer", above=0, at_most=100)
     expansion: int | tuple[int, ...] = knob(6, "expansion t, one or per stage (the first stage keeps 1 unless it has its own)", at_least=1)
     repeats: tuple[int, ...] = knob(tuple(row[1] for row in V2_STAGES), "blocks per stage", at_least=1, at_most=1000)
-    stage_channels: tuple[int, ...] | None = knob(None, "output channels per stage, instead of table 2's times width", at_least=1)
+    stage_channels: tuple[int, ...] | None = knob(None, "output channels per stage at width 1, instead of table 2's", at_least=1)
     last_channels: int | None = knob(None, "output channels of the last convolution, instead of max(1280, 1280 * width)", at_least=1)
 
 
 def build_v1(cfg: MobileNetV1Config, b: Builder) -> Graph:
     """A 3x3 convolution and 13 depthwise separable ones."""
-    channels = cfg.stage_channels or tuple(max(1, int(row[0] * cfg.width)) for row in V1_STAGES)
-    channels = per_stage("mobilenet_v1", "stage_channels", channels, len(V1_STAGES))
+    given = per_stage("mobilenet_v1", "stage_channels", cfg.stage_channels or tuple(row[0] for row in V1_STAGES), len(V1_STAGES))
+    channels = [max(1, int(c * cfg.width)) for c in given]
     repeats = per_stage("mobilenet_v1", "repeats", cfg.repeats, len(V1_STAGES))
     x = b.input((cfg.batch, 3, *cfg.input))
     with b.block("stem"):
@@ -76,8 +76,8 @@ def inverted_bottleneck(b: Builder, x: Value, out_channels: int, *, expansion: i
 
 def build_v2(cfg: MobileNetV2Config, b: Builder) -> Graph:
     """Table 2: a convolution, seven stages of inverted bottlenecks, a last convolution."""
-    channels = cfg.stage_channels or tuple(rounded(row[0] * cfg.width) for row in V2_STAGES)
-    channels = per_stage("mobilenet_v2", "stage_channels", channels, len(V2_STAGES))
+    given = per_stage("mobilenet_v2", "stage_channels", cfg.stage_channels or tuple(row[0] for row in V2_STAGES), len(V2_STAGES))
+    channels = [c if cfg.width == 1 else rounded(c * cfg.width) for c in given]
     repeats = per_stage("mobilenet_v2", "repeats", cfg.repeats, len(V2_STAGES))
     expansions = cfg.expansion if isinstance(cfg.expansion, tuple) else (1, *(cfg.expansion,) * (len(V2_STAGES) - 1))
     expansions = per_stage("mobilenet_v2", "expansion", expansions, len(V2_STAGES))

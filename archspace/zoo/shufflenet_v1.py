@@ -33,7 +33,7 @@ class ShuffleNetV1Config(NetworkConfig):
     groups: int | tuple[int, ...] = knob(3, "groups of the pointwise convolutions, one or per stage", alias="g", at_least=1)
     width: float = knob(1.0, "channel multiplier s of every stage", above=0, at_most=100)
     repeats: tuple[int, ...] = knob((4, 8, 4), "units per stage", at_least=1, at_most=1000)
-    stage_channels: tuple[int, ...] | None = knob(None, "output channels per stage, instead of table 1's times width", at_least=1)
+    stage_channels: tuple[int, ...] | None = knob(None, "output channels per stage at width 1, instead of table 1's", at_least=1)
     stem_channels: int | None = knob(None, "output channels of conv1, instead of the rule above", at_least=1)
     bottleneck: int = knob(4, "output channels per bottleneck channel (the paper's 1:4)", at_least=1)
     arch2: bool = knob(False, "two units fewer in stage 3, wider (section 4.1.1)")
@@ -53,7 +53,10 @@ def stages(cfg: ShuffleNetV1Config) -> list[tuple[int, int, int]]:
     elif cfg.shallow:
         repeats, widening = (max(1, repeats[0] // 2), max(1, repeats[1] // 2), max(1, repeats[2] // 2)), SHALLOW_WIDENING
     if cfg.stage_channels is not None:
-        return list(zip(per_stage("shufflenet_v1", "stage_channels", cfg.stage_channels, 3), repeats, groups, strict=True))
+        given = per_stage("shufflenet_v1", "stage_channels", cfg.stage_channels, 3)
+        scale = cfg.width * widening
+        channels = [c if scale == 1 else multiple_of(c * scale, g) for c, g in zip(given, groups, strict=True)]
+        return list(zip(channels, repeats, groups, strict=True))
     rows = []
     for i, (units, g) in enumerate(zip(repeats, groups, strict=True)):
         if g not in STAGE2_CHANNELS:
@@ -79,7 +82,14 @@ def unit(b: Builder, x: Value, out_channels: int, cfg: ShuffleNetV1Config, *, st
     if branch_channels < 1:
         raise LawError(
             f"shufflenet_v1: a stage must have more channels than its input, which its first unit keeps by concatenation, "
-            f"but got {out_channels} after {x.channels}. Use stage_channels above {x.channels}."
+            f"but got {out_channels} after {x.channels}. Use stage_channels above {x.channels}, or a larger width."
+        )
+    if branch_channels % groups:
+        kept = f"{out_channels} - {x.channels} = {branch_channels}" if stride == 2 else f"{branch_channels}"
+        least = out_channels - branch_channels % groups
+        raise LawError(
+            f"shufflenet_v1: groups must divide the channels that a unit computes, but got groups={groups}, channels {kept}. "
+            f"Stage channels near {out_channels}: {least}, {least + groups}."
         )
     y = conv_bn(b, "pw1", x, multiple_of(out_channels / cfg.bottleneck, groups), groups=first_groups, act=ReLU())
     if cfg.shuffle and groups > 1:

@@ -28,7 +28,7 @@ class ShuffleNetV2Config(NetworkConfig):
     width: float = knob(1.0, "channel multiplier; 0.5, 1, 1.5 and 2 are table 5's columns", above=0, at_most=100)
     split_ratio: float | tuple[float, ...] = knob(0.5, "share of channels that is convolved: one, per stage, or per unit", above=0)
     repeats: tuple[int, ...] = knob((4, 8, 4), "units per stage", at_least=1, at_most=1000)
-    stage_channels: tuple[int, ...] | None = knob(None, "output channels per stage, instead of table 5's", at_least=2)
+    stage_channels: tuple[int, ...] | None = knob(None, "output channels per stage at width 1, instead of table 5's", at_least=2)
     stem_channels: int = knob(24, "output channels of conv1", at_least=1)
     conv5_channels: int | None = knob(None, "output channels of conv5, instead of table 5's", at_least=1)
     kernel_size: int = knob(3, "kernel of the depthwise convolutions (odd)", at_least=1)
@@ -43,7 +43,7 @@ def stage_channels(cfg: ShuffleNetV2Config) -> tuple[int, ...]:
     for c in channels:
         if c % 2:
             raise LawError(f"shufflenet_v2: stage_channels must be even (two branches), but got {c}. Near: {c - 1}, {c + 1}.")
-    return channels
+    return channels if cfg.width == 1 else tuple(multiple_of(c * cfg.width, 2) for c in channels)
 
 
 def _between_columns(width: float, stage: int) -> float:

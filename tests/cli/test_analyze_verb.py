@@ -61,7 +61,7 @@ def test_the_totals_are_the_sums_of_the_rows_whatever_they_are_summed_per(per: s
 
 
 def test_blocks_and_stages_are_those_of_the_paper(archspace: Archspace) -> None:
-    blocks = [row["name"] for row in analyzed(archspace, "shufflenet_v1", "--g", "8")["rows"]]
+    blocks = [row["name"] for row in analyzed(archspace, "shufflenet_v1", "--g", "8", "--per", "block")["rows"]]
     assert blocks == ["stem", *(f"stage{s}.unit{u}" for s, units in ((2, 4), (3, 8), (4, 4)) for u in range(units)), "head"]
     stages = [row["name"] for row in analyzed(archspace, "shufflenet_v1", "--g", "8", "--per", "stage")["rows"]]
     assert stages == ["stem", "stage2", "stage3", "stage4", "head"]

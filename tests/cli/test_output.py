@@ -127,3 +127,18 @@ def test_csv_has_a_header_and_lists_as_words() -> None:
     rows = [{"name": "a,b", "shape": [1, 3]}, {"name": 'say "x"', "shape": (2, 3)}]
     assert csv_text(rows) == 'name,shape\n"a,b",1x3\n"say ""x""",2x3\n'
     assert csv_text([]) == ""
+
+
+def test_brackets_in_a_cell_are_printed_and_not_taken_for_markup() -> None:
+    table = Table(("<name", "[bold]"), [["Conv2d[groups=3]", "1"], ["x[/y]", "2"]], "[red]title", ["note [/]"])
+    text = table_text([table], to_terminal=False)
+    assert all(words in text for words in ("Conv2d[groups=3]", "x[/y]", "[bold]", "[red]title", "note [/]"))
+
+
+def test_a_long_line_is_neither_cut_nor_broken() -> None:
+    name = "a.very.long.name." * 20
+    assert name in table_text([Table(("<name", "count"), [[name, "1234567"]])], to_terminal=False)
+
+
+def test_csv_has_a_column_for_every_key_of_any_record() -> None:
+    assert csv_text([{"a": 1}, {"a": 2, "b": 3}]) == "a,b\n1,\n2,3\n"

@@ -143,7 +143,7 @@ def test_a_held_search_gives_winners_of_equal_complexity(archspace: Archspace) -
         assert 0.95 * 140e6 <= row["metrics"]["madds"] <= 140e6
 
 
-def test_no_winner_is_exit_code_one_and_leaves_no_front(archspace: Archspace) -> None:
+def test_no_winner_is_exit_code_one_and_an_empty_front(archspace: Archspace) -> None:
     """The least multiply-adds of the space as the bound: ten random candidates all lie above it."""
     _, _, err = archspace("search", V1, "--max-madds", "1K", "--trials", "10", "-o", "none")
     least = err.split("the smallest value found in the space is ")[1].split(" ")[0]
@@ -151,7 +151,8 @@ def test_no_winner_is_exit_code_one_and_leaves_no_front(archspace: Archspace) ->
     code, _, err = archspace("search", V1, "--max-madds", bound, "--trials", "10", "-o", "out", "--sampler", "random")
     assert code == 1
     assert "no candidate meets the budget yet; run more --trials, or ask for less" in err
-    assert not Path("out/pareto.html").exists()
+    assert f"(at most {bound}" in err
+    assert "Pareto front (0)" in Path("out/pareto.html").read_text(encoding="utf-8")
     assert not Path("out/winners").exists() or not list(Path("out/winners").iterdir())
 
 

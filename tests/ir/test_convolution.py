@@ -104,12 +104,6 @@ def test_depthwise_means_a_group_per_channel_and_more_than_one() -> None:
     assert count(Conv2d(1, 1, 3), (1, 1, 8, 8)).elementwise_elems == 0
 
 
-def test_pointwise_means_a_1x1_kernel() -> None:
-    assert Conv2d(8, 8, 1).is_pointwise
-    assert Conv2d(8, 8, (1, 1), stride=2).is_pointwise
-    assert not Conv2d(8, 8, (1, 3)).is_pointwise
-
-
 def test_channels_must_be_those_of_the_input() -> None:
     with pytest.raises(LawError) as caught:
         Conv2d(32, 8, 3).out_shape(X)

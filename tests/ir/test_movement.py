@@ -111,12 +111,7 @@ def test_a_sparse_shift_costs_what_it_moves() -> None:
 
 
 def test_a_shift_of_sparsity_one_costs_nothing() -> None:
-    assert SparseShift(12, 0).shift_sparsity == 1
     assert count(SparseShift(12, 0), X) == Counts()
-
-
-def test_shift_sparsity_is_the_share_of_channels_that_stay() -> None:
-    assert SparseShift(10, 4).shift_sparsity == 0.6
 
 
 def test_a_learned_shift_has_two_displacements_per_channel_moved_or_not() -> None:

@@ -19,10 +19,10 @@ RECORDS: list[dict[str, Any]] = [
 
 def test_a_frame_has_a_row_per_record_with_metrics_and_options_as_columns() -> None:
     frame = records_frame(RECORDS)
-    assert list(frame.columns) == ["number", "feasible", "madds", "params", "groups", "repeats", "problem"]
+    assert list(frame.columns) == ["number", "feasible", "madds", "params", "option.groups", "option.repeats", "problem"]
     assert list(frame["number"]) == [0, 1, 2]
     assert list(frame["feasible"]) == [True, False, False]
-    assert list(frame["repeats"]) == ["4x8x4", "1x1x1", "2x2x2"]
+    assert list(frame["option.repeats"]) == ["4x8x4", "1x1x1", "2x2x2"]
 
 
 def test_a_candidate_without_metrics_has_gaps_and_its_problem() -> None:
@@ -55,3 +55,10 @@ def test_options_are_written_as_a_person_would_without_those_left_out() -> None:
     options = {"groups": 8, "width": 0.5, "repeats": (4, 8, 4), "shuffle": True}
     assert options_text(options, ["shuffle"]) == "groups=8 width=0.5 repeats=4x8x4"
     assert options_text({}) == ""
+
+
+def test_a_metric_and_an_option_of_one_name_keep_columns_of_their_own() -> None:
+    record = {**RECORDS[0], "options": {"stage_channels": [76, 120, 992]}, "metrics": {"stage_channels": 992}}
+    frame = records_frame([record])
+    assert list(frame["stage_channels"]) == [992]
+    assert list(frame["option.stage_channels"]) == ["76x120x992"]

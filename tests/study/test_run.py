@@ -22,6 +22,8 @@ import archspace.study.run as study_module
 from archspace.errors import ArchspaceError, BudgetError, FileError, SpaceError, StudyError, UnknownNameError
 from archspace.space import Space
 from archspace.study import Progress, StudyResult, search
+from archspace.study.run import begun_with
+from archspace.study.samplers import automatic_sampler
 
 ROOT = Path(__file__).parents[2]
 V1 = ROOT / "spaces" / "shufflenet_v1.toml"
@@ -150,7 +152,7 @@ def test_a_killed_search_resumes_to_the_trials_of_an_uninterrupted_one(tmp_path:
     assert resumed.records == search(V1, directory=tmp_path / "whole", sampler="random", trials=trials).records
 
 
-@pytest.mark.parametrize("tail", [b'{"op_code": 4, "worker_id": "half a li', b"\x00\x00garbage\n", b'{"half": \n{"op_code": 4, "wor'])
+@pytest.mark.parametrize("tail", [b'{"op_code": 4, "worker_id": "half a li', b"\x00\x00garbage"])
 def test_a_torn_last_line_of_the_journal_is_cut_and_the_study_goes_on(tail: bytes, tmp_path: Path) -> None:
     whole = run(tmp_path / "whole", 20)
     run(tmp_path / "torn", 10)
@@ -262,7 +264,7 @@ def test_an_impossible_budget_names_the_nearest_value_and_writes_nothing(tmp_pat
         ({"objectives": {}}, SpaceError, "at least one objective"),
         ({"sampler": "annealing"}, UnknownNameError, "unknown sampler 'annealing'"),
         ({"device": "iphone"}, UnknownNameError, "unknown device 'iphone'"),
-        ({"storage": "nonsense"}, StudyError, "storage nonsense: cannot be opened"),
+        ({"storage": "nonsense"}, StudyError, "storage nonsense: must be a URL like"),
         ({"hold": {"madds": 1e15}, "bounds": {}}, BudgetError, "the largest value found in the space is"),
     ],
 )
@@ -287,7 +289,7 @@ def test_candidates_that_cannot_be_built_become_failed_trials_with_the_reason(tm
         assert (trial.state == TrialState.FAIL) == broken == (not record.metrics)
         assert record.feasible != broken
         # 241 - 24 channels of the stem = 217 after the concatenation
-        assert ("groups must divide out_channels, but got groups=3, out_channels=217" in record.problem) == broken
+        assert ("but got groups=3, channels 241 - 24 = 217" in record.problem) == broken
     assert run(tmp_path, 12, space=space, bounds={"madds": 1e9}).records == result.records
 
 
@@ -318,7 +320,38 @@ def test_a_database_keeps_the_trials_instead_of_a_journal_and_resumes(tmp_path: 
     resumed = run(tmp_path / "study", 12, storage=url)
     assert (resumed.resumed, resumed.records) == (6, whole.records)
     assert not (tmp_path / "study" / "journal.log").exists()
-    assert len(optuna.load_study(study_name="study", storage=url).trials) == 12
+    (name,) = (summary.study_name for summary in optuna.get_all_study_summaries(url))
+    assert name.startswith("study-")
+    assert len(optuna.load_study(study_name=name, storage=url).trials) == 12
+
+
+def test_different_questions_do_not_meet_in_a_database(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'trials.db'}"
+    first = run(tmp_path / "a" / "study", 5, storage=url)
+    run(tmp_path / "b" / "study", 5, storage=url, seed=9, force=True)
+    assert len(optuna.get_all_study_summaries(url)) == 2
+    assert run(tmp_path / "a" / "study", 5, storage=url).records == first.records
+
+
+def test_a_study_keeps_to_the_storage_that_it_began_with(tmp_path: Path) -> None:
+    run(tmp_path / "study", 3)
+    with pytest.raises(StudyError, match=r"but storage was 'journal' and now is 'sqlite:"):
+        run(tmp_path / "study", 5, storage=f"sqlite:///{tmp_path / 'trials.db'}")
+
+
+def test_auto_is_decided_when_the_study_begins(tmp_path: Path) -> None:
+    begun = run(tmp_path / "study", 3, sampler="auto")
+    assert begun.question.sampler == "tpe"
+    assert begun_with(tmp_path / "study", force=False) == "tpe"
+    assert automatic_sampler(1000) == "tpe"
+    assert automatic_sampler(1001) == "nsga2"
+
+
+def test_nsga2_resumed_inside_a_generation_goes_on_as_an_uninterrupted_one(tmp_path: Path) -> None:
+    whole = run(tmp_path / "whole", 130, sampler="nsga2")
+    for trials in (37, 90, 130):  # a generation has 50 trials
+        resumed = run(tmp_path / "steps", trials, sampler="nsga2")
+    assert resumed.records == whole.records
 
 
 def test_another_writer_of_the_same_study_is_noticed(tmp_path: Path) -> None:
@@ -381,7 +414,7 @@ def test_a_study_file_of_something_else_is_refused(tmp_path: Path) -> None:
 
 def test_the_question_travels_with_the_study(tmp_path: Path) -> None:
     result = run(tmp_path, 2)
-    assert json.loads((tmp_path / "study.json").read_text(encoding="utf-8")) == result.question.to_dict()
+    assert json.loads((tmp_path / "study.json").read_text(encoding="utf-8")) == {**result.question.to_dict(), "storage": "journal"}
 
 
 @pytest.mark.parametrize("level", [optuna.logging.ERROR, optuna.logging.INFO])

@@ -244,7 +244,7 @@ def test_shufflenet_v1_has_the_channels_of_table_1(groups: int, channels: tuple[
 def test_groups_go_to_the_pointwise_convolutions_but_the_first() -> None:
     for node in nodes_of(build("shufflenet_v1", groups=4), Conv2d):
         assert isinstance(node.op, Conv2d)
-        if node.op.is_pointwise:
+        if node.op.kernel_size == 1:
             assert node.op.groups == (1 if node.name == "stage2.unit0.pw1.conv" else 4), node.name
         elif node.stage != "stem":
             assert node.op.is_depthwise
@@ -319,16 +319,17 @@ def test_shallow_has_half_the_units_and_is_wider() -> None:
         ({"groups": 5}, "shufflenet_v1: table 1 has channels for groups 1, 2, 3, 4, 8, but got groups=5. Give stage_channels as well."),
         ({"groups": (3, 3)}, "shufflenet_v1: groups must have one value or 3, but got 2: (3, 3)"),
         ({"repeats": (4, 8)}, "shufflenet_v1: repeats must have one value or 3, but got 2: (4, 8)"),
-        ({"stage_channels": (240,)}, "shufflenet_v1: stage_channels must have one value or 3, but got 1: (240,)"),
+        ({"stage_channels": (240, 480)}, "shufflenet_v1: stage_channels must have one value or 3, but got 2: (240, 480)"),
         (
             {"stage_channels": (240, 240, 960)},
             "shufflenet_v1: a stage must have more channels than its input, which its first unit keeps by concatenation, "
-            "but got 240 after 240. Use stage_channels above 240.",
+            "but got 240 after 240. Use stage_channels above 240, or a larger width.",
         ),
         (
             {"stage_channels": (241, 480, 960)},
             # the first unit keeps conv1's 24 channels, so its branch makes 217
-            "stage2.unit0.pw2.conv: groups must divide out_channels, but got groups=3, out_channels=217. Divisors near 3: 1, 7.",
+            "shufflenet_v1: groups must divide the channels that a unit computes, but got groups=3, channels 241 - 24 = 217. "
+            "Stage channels near 241: 240, 243.",
         ),
     ],
 )
@@ -494,8 +495,8 @@ def test_resnet_refuses_other_depths_and_takes_other_units() -> None:
         build("resnet", depth=19)
     assert str(caught.value) == "resnet: depth must be one of 18, 34, 50, 101, 152, but got 19"
     assert tuple(units_per_stage(build("resnet", repeats=(1, 2, 1, 3))).values()) == (1, 2, 1, 3)
-    with pytest.raises(LawError, match="resnet: repeats must have one value or 4, but got 1"):
-        build("resnet", repeats=(3,))
+    with pytest.raises(LawError, match="resnet: repeats must have one value or 4, but got 2"):
+        build("resnet", repeats=(3, 4))
 
 
 # FE-Net ---------------------------------------------------------------------------------------------------------------------------

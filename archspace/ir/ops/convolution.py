@@ -30,11 +30,6 @@ class Conv2d(Op):
         """One filter or more per input channel, and no sum over channels."""
         return self.groups == self.in_channels and self.groups > 1
 
-    @property
-    def is_pointwise(self) -> bool:
-        """A 1x1 kernel."""
-        return pair(self.kernel_size) == (1, 1)
-
     def out_shape(self, *shapes: Shape) -> Shape:
         n, c, h, w = image_of(self, shapes)
         cin, cout, g = self.in_channels, self.out_channels, self.groups

@@ -137,11 +137,6 @@ class SparseShift(Op):
     moved_channels: int
     learned: bool = False
 
-    @property
-    def shift_sparsity(self) -> float:
-        """The share of channels that stay (SSL paper, figure 2)."""
-        return 1 - self.moved_channels / self.channels
-
     def out_shape(self, *shapes: Shape) -> Shape:
         shape = image_of(self, shapes)
         channels_of(self, shape, "channels", self.channels)
