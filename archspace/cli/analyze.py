@@ -87,11 +87,12 @@ def _counts_cells(counts: Counts) -> list[str]:
 
 
 COUNT_COLUMNS = ("madds", "params", "mem elems", "acts", "element-wise", "movement")
+OPTIONAL_COLUMNS = ("acts", "movement")
 
 
 def _op_table(report: Report, title: str) -> Table:
     rows = [[row.name, describe(row.op), _shape(row.output_shape), *_counts_cells(row.counts)] for row in report.rows]
-    return Table(("<name", "<op", "<output", *COUNT_COLUMNS), rows, title)
+    return Table(("<name", "<op", "<output", *COUNT_COLUMNS), rows, title, optional=("<op", *OPTIONAL_COLUMNS))
 
 
 def _group_table(report: Report, per: str, title: str) -> Table:
@@ -102,7 +103,8 @@ def _group_table(report: Report, per: str, title: str) -> Table:
         structure = [str(in_block.get(row.name, 0)), str(widths[row.name])] if per == "block" else []
         rows.append(cells + structure)
     structure_columns = ("fragments", "parallel") if per == "block" else ()
-    return Table((f"<{per}", "ops", "<output", *COUNT_COLUMNS, *structure_columns), rows, title)
+    columns = (f"<{per}", "ops", "<output", *COUNT_COLUMNS, *structure_columns)
+    return Table(columns, rows, title, optional=("ops", *OPTIONAL_COLUMNS, *structure_columns))
 
 
 def _totals_table(report: Report, chosen: str, latency: Latency | None) -> Table:

@@ -7,8 +7,9 @@ import io
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import Any, TypeVar
 
 import click
@@ -27,6 +28,7 @@ class Table:
     rows: Sequence[Sequence[str]]
     title: str = ""
     notes: Sequence[str] = ()
+    optional: Sequence[str] = ()  # columns that a narrow terminal goes without, the first ones first
 
 
 def output_options(command: F) -> F:
@@ -72,6 +74,34 @@ def csv_text(records: Sequence[Mapping[str, Any]]) -> str:
     return buffer.getvalue()
 
 
+def fitted(table: Table, width: int) -> Table:
+    """The table without as many of its optional columns as it takes to fit `width` characters, and a note that says so.
+
+    >>> fitted(Table(("<name", "a", "b"), [["x", "1", "2"]], optional=("a", "b")), 10).columns
+    ('<name', 'b')
+    """
+    left_out: list[str] = []
+    for name in table.optional:
+        if _width(table) <= width:
+            break
+        place = list(table.columns).index(name)
+        columns = tuple(column for i, column in enumerate(table.columns) if i != place)
+        rows = [[cell for i, cell in enumerate(row) if i != place] for row in table.rows]
+        table = replace(table, columns=columns, rows=rows)
+        left_out.append(name)
+    if not left_out:
+        return table
+    note = f"left out for a terminal of {width} columns: {', '.join(left_out)}"
+    return replace(table, notes=(*table.notes, note))
+
+
+def _width(table: Table) -> int:
+    """How wide the table is printed: its widest cells, three characters apart."""
+    cells = [[column.removeprefix("<") for column in table.columns], *table.rows]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(table.columns))]
+    return sum(widths) + 3 * max(0, len(widths) - 1)
+
+
 def table_text(tables: Sequence[Table], *, to_terminal: bool) -> str:
     """The tables as text, in colour where they go to a terminal."""
     from rich import box
@@ -82,6 +112,8 @@ def table_text(tables: Sequence[Table], *, to_terminal: bool) -> str:
     buffer = io.StringIO()
     console = Console(file=buffer, force_terminal=to_terminal, width=NO_LIMIT, highlight=False)
     for table in tables:
+        if to_terminal:
+            table = fitted(table, get_terminal_size().columns)
         if table.title:
             console.print(Text(table.title, style="bold"), soft_wrap=True)
         rich_table = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")

@@ -148,7 +148,7 @@ def _table(result: StudyResult, rows: list[dict[str, Any]]) -> Table:
     device = question.profile()
     if device is not None and "latency_ms" in question.metrics:
         notes.append(f"latency_ms: one batch of {device.batch} on {device.device}, ± {device.interval_pct:.0f} % (80 % interval)")
-    return Table(columns, cells, str(question), notes)
+    return Table(columns, cells, str(question), notes, optional=("params", "<graph"))
 
 
 def _data(result: StudyResult, rows: list[dict[str, Any]]) -> dict[str, Any]:

@@ -105,7 +105,7 @@ def _option_table(family: str, options: list[dict[str, Any]]) -> Table:
         between = "x" if record["option"] == "input" else ","
         shown = between.join(map(str, default)) if isinstance(default, list) else "" if default is None else str(default)
         rows.append([flags, shown, record["kind"], record["help"]])
-    return Table(("<option", "<default", "<value", "<what it sets"), rows, f"{family}: {ZOO[family].summary}")
+    return Table(("<option", "<default", "<value", "<what it sets"), rows, f"{family}: {ZOO[family].summary}", optional=("<value",))
 
 
 def _member_table(members: list[dict[str, Any]]) -> Table:
@@ -124,7 +124,7 @@ def _member_table(members: list[dict[str, Any]]) -> Table:
         ]
         for record in members
     ]
-    return Table(columns, rows)
+    return Table(columns, rows, optional=("<source", "<counts", "params published"))
 
 
 def _millions(value: float | None) -> str:

@@ -54,6 +54,7 @@ def pareto_figure(
         template="plotly_white",
         legend={"orientation": "h", "yanchor": "bottom", "y": 1.0, "x": 0},
         margin={"t": 110},
+        height=720,
     )
     return figure
 
