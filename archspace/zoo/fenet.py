@@ -19,6 +19,7 @@ from archspace.ir.graph import Graph
 from archspace.ir.ops import Add, AvgPool2d, ChannelSlice, Concat, ReLU, SparseShift
 from archspace.zoo.blocks import classifier, conv_bn, depthwise_bn
 from archspace.zoo.config import NetworkConfig, knob, per_stage
+from archspace.zoo.family import Family
 
 # (output channels, units n, stride) of the five FE-blocks (table 4).
 FE_BLOCKS = ((64, 3, 2), (128, 4, 2), (128, 4, 1), (256, 4, 2), (256, 3, 1))
@@ -103,3 +104,19 @@ def build(cfg: FENetConfig, b: Builder) -> Graph:
     with b.block("last"):
         x = conv_bn(b, "pw", x, scaled(LAST_CHANNELS, cfg.width), act=ReLU())
     return b.build(classifier(b, x, cfg.num_classes, dropout=0.2))
+
+
+FAMILIES = {
+    "fenet": Family(
+        FENetConfig,
+        build,
+        "FE-Net (CVPR 2019): sparse shifts in progressively wider inverted bottlenecks",
+        32,
+        {
+            "fenet_1x": {"width": 1.0, "shift_sparsity": 0.6},
+            "fenet_1.375x": {"width": 1.375, "shift_sparsity": 0.695},
+            "fenet_1x_dw": {"width": 1.0, "spatial": "depthwise"},
+            "fenet_1.375x_dw": {"width": 1.375, "spatial": "depthwise"},
+        },
+    ),
+}

@@ -14,6 +14,7 @@ from archspace.ir.graph import Graph
 from archspace.ir.ops import Add, ReLU, ReLU6
 from archspace.zoo.blocks import classifier, conv_bn, depthwise_bn, multiple_of
 from archspace.zoo.config import NetworkConfig, knob, per_stage
+from archspace.zoo.family import Family
 
 # (output channels, units, stride of the first) per stage, at width 1.
 V1_STAGES = ((64, 1, 1), (128, 2, 2), (256, 2, 2), (512, 6, 2), (1024, 2, 2))  # MobileNets, table 1, by resolution
@@ -93,3 +94,25 @@ def build_v2(cfg: MobileNetV2Config, b: Builder) -> Graph:
     with b.block("last"):
         x = conv_bn(b, "pw", x, last, act=ReLU6())
     return b.build(classifier(b, x, cfg.num_classes, dropout=0.2))
+
+
+FAMILIES = {
+    "mobilenet_v1": Family(
+        MobileNetV1Config,
+        build_v1,
+        "MobileNet v1 (2017): depthwise separable convolutions",
+        32,
+        {f"mobilenet_v1_{w:g}x": {"width": w} for w in (0.25, 0.5, 0.75, 1.0)},
+    ),
+    "mobilenet_v2": Family(
+        MobileNetV2Config,
+        build_v2,
+        "MobileNet v2 (CVPR 2018): inverted residuals with linear bottlenecks",
+        32,
+        {
+            **{f"mobilenet_v2_{w:g}x": {"width": w} for w in (0.15, 0.6, 1.0, 1.4)},
+            "mobilenet_v2_0.75x_192": {"width": 0.75, "input": (192, 192)},
+            "mobilenet_v2_0.4x_160": {"width": 0.4, "input": (160, 160)},
+        },
+    ),
+}

@@ -14,6 +14,7 @@ from archspace.ir.graph import Graph
 from archspace.ir.ops import Add, MaxPool2d, ReLU
 from archspace.zoo.blocks import classifier, conv_bn
 from archspace.zoo.config import NetworkConfig, knob, per_stage
+from archspace.zoo.family import Family
 
 # depth: (units per stage, bottleneck units?) of table 1.
 DEPTHS = {18: ((2, 2, 2, 2), False), 34: ((3, 4, 6, 3), False), 50: ((3, 4, 6, 3), True)}
@@ -62,3 +63,14 @@ def build(cfg: ResNetConfig, b: Builder) -> Graph:
                 stride = 2 if stage > 1 and i == 0 else 1
                 x = unit(b, x, channels, stride=stride, bottleneck=bottleneck, stride_on_3x3=cfg.stride_on_3x3)
     return b.build(classifier(b, x, cfg.num_classes))
+
+
+FAMILIES = {
+    "resnet": Family(
+        ResNetConfig,
+        build,
+        "ResNet (CVPR 2016): residual units",
+        32,
+        {"resnet18": {"depth": 18}, "resnet50": {"depth": 50}, "resnet50_v1": {"depth": 50, "stride_on_3x3": False}},
+    ),
+}

@@ -19,6 +19,7 @@ from archspace.ir.graph import Graph
 from archspace.ir.ops import Add, AvgPool2d, ChannelShuffle, Concat, MaxPool2d, ReLU
 from archspace.zoo.blocks import classifier, conv_bn, depthwise_bn, multiple_of
 from archspace.zoo.config import NetworkConfig, knob, per_stage
+from archspace.zoo.family import Family
 
 # Output channels of stage 2 by groups; the next stages double them (table 1).
 STAGE2_CHANNELS = {1: 144, 2: 200, 3: 240, 4: 272, 8: 384}
@@ -116,3 +117,19 @@ def build(cfg: ShuffleNetV1Config, b: Builder) -> Graph:
                 first_groups = 1 if stage == 2 and i == 0 else groups
                 x = unit(b, x, channels, cfg, stride=2 if i == 0 else 1, groups=groups, first_groups=first_groups)
     return b.build(classifier(b, x, cfg.num_classes))
+
+
+FAMILIES = {
+    "shufflenet_v1": Family(
+        ShuffleNetV1Config,
+        build,
+        "ShuffleNet v1 (CVPR 2018): pointwise group convolution and channel shuffle",
+        32,
+        {
+            **{f"shufflenet_v1_{w:g}x_g{g}": {"groups": g, "width": w} for w in (0.25, 0.5, 1.0) for g in (1, 2, 3, 4, 8)},
+            **{f"shufflenet_v1_{w:g}x_g3": {"groups": 3, "width": w} for w in (1.5, 2.0)},
+            **{f"shufflenet_v1_{w:g}x_arch2_g{g}": {"groups": g, "width": w, "arch2": True} for w in (0.25, 0.5) for g in (1, 2, 3, 4, 8)},
+            "shufflenet_v1_0.5x_shallow_g3": {"groups": 3, "width": 0.5, "shallow": True},
+        },
+    ),
+}

@@ -16,6 +16,7 @@ from archspace.ir.graph import Graph
 from archspace.ir.ops import ChannelShuffle, ChannelSlice, Concat, MaxPool2d, ReLU
 from archspace.zoo.blocks import classifier, conv_bn, depthwise_bn, multiple_of
 from archspace.zoo.config import NetworkConfig, StageCountError, knob, per_stage
+from archspace.zoo.family import Family
 
 # width: (stage 2, stage 3, stage 4, conv5) of table 5.
 CHANNELS = {0.5: (48, 96, 192, 1024), 1.0: (116, 232, 464, 1024), 1.5: (176, 352, 704, 1024), 2.0: (244, 488, 976, 2048)}
@@ -137,3 +138,14 @@ def build(cfg: ShuffleNetV2Config, b: Builder) -> Graph:
     with b.block("conv5"):
         x = conv_bn(b, "pw", x, conv5_channels(cfg), act=ReLU())
     return b.build(classifier(b, x, cfg.num_classes))
+
+
+FAMILIES = {
+    "shufflenet_v2": Family(
+        ShuffleNetV2Config,
+        build,
+        "ShuffleNet v2 (ECCV 2018): channel split, equal widths, one shuffle",
+        32,
+        {f"shufflenet_v2_{w:g}x": {"width": w} for w in (0.5, 1.0, 1.5, 2.0)},
+    ),
+}
