@@ -72,6 +72,11 @@ class Builder:
         self._nodes.append(node)
         return Value(len(self._nodes) - 1, node.shape)
 
+    @property
+    def place(self) -> str:
+        """The current scope, as it stands in front of names: 'stage2.unit0.'."""
+        return self._scope
+
     @contextmanager
     def scope(self, name: str) -> Iterator[None]:
         """Names inside get `name.` in front."""

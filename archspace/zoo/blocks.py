@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from archspace.errors import LawError
 from archspace.ir.builder import Builder, Value
-from archspace.ir.ops import AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Dropout, Flatten, Linear, Op
+from archspace.ir.ops import AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Dropout, Flatten, Linear, Multiply, Op, ReLU, Sigmoid
 
 
 def conv_bn(
@@ -47,3 +48,22 @@ def multiple_of(value: float, factor: int) -> int:
     (26, 36, 8)
     """
     return factor * max(1, int(value / factor + 0.5))
+
+
+def squeeze_excite(b: Builder, name: str, x: Value, hidden_channels: int, *, gate: Op | None = None) -> Value:
+    """Squeeze-and-excitation (Hu et al., CVPR 2018, figure 2): each channel scaled by what a two-layer net makes of all channels' means.
+
+    pool -> fc1 (to `hidden_channels`) -> ReLU -> fc2 (back) -> sigmoid, or `gate` -> multiply. The two layers are 1x1 convolutions with bias.
+    """
+    if not 1 <= hidden_channels <= x.channels:
+        raise LawError(
+            f"{b.place}{name}: hidden channels of squeeze-and-excitation must be from 1 to its channels, "
+            f"but got {hidden_channels} of {x.channels}. Use a smaller reduction."
+        )
+    with b.scope(name):
+        s = b.add("pool", AdaptiveAvgPool2d(1), x)
+        s = b.add("fc1", Conv2d(x.channels, hidden_channels, 1, bias=True), s)
+        s = b.add("act", ReLU(), s)
+        s = b.add("fc2", Conv2d(hidden_channels, x.channels, 1, bias=True), s)
+        s = b.add("gate", gate or Sigmoid(), s)
+        return b.add("scale", Multiply(), x, s)
