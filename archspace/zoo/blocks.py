@@ -53,7 +53,7 @@ def multiple_of(value: float, factor: int) -> int:
 def squeeze_excite(b: Builder, name: str, x: Value, hidden_channels: int, *, gate: Op | None = None) -> Value:
     """Squeeze-and-excitation (Hu et al., CVPR 2018, figure 2): each channel scaled by what a two-layer net makes of all channels' means.
 
-    pool -> fc1 (to `hidden_channels`) -> ReLU -> fc2 (back) -> sigmoid, or `gate` -> multiply. The two layers are 1x1 convolutions with bias.
+    pool -> fc1 (to `hidden_channels`) -> ReLU -> fc2 (back) -> sigmoid, or `gate` -> multiply. Both layers are 1x1 convolutions with bias.
     """
     if not 1 <= hidden_channels <= x.channels:
         raise LawError(
