@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from archspace.analysis import analyze
-from archspace.errors import ArchspaceError
+from archspace.errors import ArchspaceError, MissingPackageError
 from archspace.ir import Builder, Graph
 from archspace.ir.serde import load, save
 from archspace.zoo import build
@@ -20,6 +20,7 @@ from archspace.zoo import build
 if TYPE_CHECKING:
     from archspace.latency import predict
     from archspace.pytorch import to_module
+    from archspace.results import write_results
     from archspace.space import Space
     from archspace.study import search
 
@@ -37,21 +38,27 @@ __all__ = [
     "save",
     "search",
     "to_module",
+    "write_results",
 ]
 
-# Verbs that are imported when first asked for (PEP 562), with the module that holds them.
+# Names that are imported when first asked for (PEP 562): the module that holds each, and the extra that it needs.
 _LAZY = {
-    "Space": "archspace.space",
-    "predict": "archspace.latency",
-    "search": "archspace.study",
-    "to_module": "archspace.pytorch",
+    "Space": ("archspace.space", ""),
+    "predict": ("archspace.latency", ""),
+    "search": ("archspace.study", "search"),
+    "to_module": ("archspace.pytorch", "torch"),
+    "write_results": ("archspace.results", "search"),
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        return getattr(import_module(_LAZY[name]), name)
-    raise AttributeError(f"module 'archspace' has no attribute {name!r}")
+    if name not in _LAZY:
+        raise AttributeError(f"module 'archspace' has no attribute {name!r}")
+    module, extra = _LAZY[name]
+    try:
+        return getattr(import_module(module), name)
+    except ModuleNotFoundError as error:
+        raise MissingPackageError(error.name or module, extra) from None
 
 
 def __dir__() -> list[str]:

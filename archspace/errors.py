@@ -35,8 +35,9 @@ class UnknownNameError(ArchspaceError):
     """A name that is in none of the tables. `also` is matched for near names but not listed."""
 
     def __init__(self, what: str, name: str, known: Iterable[str], also: Iterable[str] = ()) -> None:
-        known = list(known)
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.6) or difflib.get_close_matches(name, list(also), n=3, cutoff=0.7)
+        known = [str(one) for one in known]
+        word = str(name)
+        near = difflib.get_close_matches(word, known, n=1, cutoff=0.6) or difflib.get_close_matches(word, list(also), n=3, cutoff=0.7)
         hint = f"Did you mean {_either(near)}?" if near else f"Known: {', '.join(known)}."
         super().__init__(f"unknown {what} {name!r}. {hint}")
 
@@ -61,7 +62,10 @@ class MissingPackageError(ArchspaceError):
     """An optional package is not installed."""
 
     def __init__(self, package: str, extra: str) -> None:
-        super().__init__(f"this needs the package {package!r}, which is not installed. Install it with: pip install 'archspace[{extra}]'")
+        super().__init__(
+            f"this needs the package {package.partition('.')[0]!r}, which is not installed. "
+            f"Install it, or archspace with its extra {extra!r}: pip install '.[{extra}]' in a clone."
+        )
 
 
 def _either(names: list[str]) -> str:

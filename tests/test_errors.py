@@ -44,8 +44,8 @@ def test_known_names_may_be_an_iterator() -> None:
 
 
 def test_a_missing_package_says_how_to_get_it() -> None:
-    message = str(MissingPackageError("optuna", "search"))
-    assert message == "this needs the package 'optuna', which is not installed. Install it with: pip install 'archspace[search]'"
+    way_out = "Install it, or archspace with its extra 'search': pip install '.[search]' in a clone."
+    assert str(MissingPackageError("optuna", "search")) == f"this needs the package 'optuna', which is not installed. {way_out}"
 
 
 @pytest.mark.parametrize(

@@ -21,9 +21,10 @@ FLOORS = {
     "analysis": (2, "analysis"), "zoo": (2, "zoo"),
     "lint": (3, "lint"), "latency": (3, "latency"), "space": (3, "space"),
     "study": (4, "study"), "pytorch": (4, "pytorch"), "report": (4, "report"),
-    "cli": (5, "cli"), "__main__": (5, "cli"),
+    "results": (5, "results"),
+    "cli": (6, "cli"), "__main__": (6, "cli"),
 }  # fmt: skip
-FACADE = "__init__"  # archspace/__init__.py: floors 0 to 3 at once, floor 4 lazily
+FACADE = "__init__"  # archspace/__init__.py: floors 0 to 2 at once, 3 to 5 lazily
 
 # What else each may import, beside the standard library.
 PACKAGES = {
@@ -95,7 +96,7 @@ def _inner_fault(part: str, target: str, item: Import) -> list[str]:
     elif target not in FLOORS:
         allowed = False
     elif part == FACADE:
-        allowed = FLOORS[target][0] <= (2 if item.at_load else 4)
+        allowed = FLOORS[target][0] <= (2 if item.at_load else 5)
     else:
         (floor, side), (target_floor, target_side) = FLOORS[part], FLOORS[target]
         allowed = side == target_side or target_floor < floor
@@ -127,9 +128,9 @@ def test_every_folder_and_module_has_its_floor() -> None:
 
 
 def test_what_the_facade_loads_lazily_exists_on_a_floor() -> None:
-    lazy = {module.removeprefix("archspace.") for module in archspace._LAZY.values()}
+    lazy = {module.removeprefix("archspace.") for module, _ in archspace._LAZY.values()}
     assert lazy <= set(FLOORS)
-    assert all(FLOORS[part][0] in (3, 4) for part in lazy)
+    assert all(FLOORS[part][0] in (3, 4, 5) for part in lazy)
 
 
 @pytest.mark.parametrize(

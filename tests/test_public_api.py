@@ -8,7 +8,9 @@ import pytest
 
 import archspace
 
-NAMES = ["ArchspaceError", "Builder", "Graph", "Space", "analyze", "build", "load", "predict", "save", "search", "to_module"]
+NAMES = [
+    "ArchspaceError", "Builder", "Graph", "Space", "analyze", "build", "load", "predict", "save", "search", "to_module", "write_results",
+]  # fmt: skip
 
 
 def test_the_public_names_are_these() -> None:
@@ -31,7 +33,7 @@ def test_a_name_that_is_asked_for_lazily_is_the_one_of_its_module() -> None:
     from archspace.study import search
 
     assert (archspace.predict, archspace.to_module, archspace.search, archspace.Space) == (predict, to_module, search, Space)
-    assert set(archspace._LAZY) == {"predict", "to_module", "search", "Space"}
+    assert set(archspace._LAZY) == {"predict", "to_module", "search", "Space", "write_results"}
 
 
 def test_other_names_fail_as_any_modules_do() -> None:

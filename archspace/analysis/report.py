@@ -11,7 +11,7 @@ from archspace.analysis.rows import GroupRow, Row, group_rows, op_rows
 from archspace.analysis.structure import critical_path, fragments, parallel_widths
 from archspace.errors import UnknownNameError
 from archspace.ir.counts import Counts
-from archspace.ir.graph import Graph
+from archspace.ir.graph import Graph, require_graph
 from archspace.ir.ops import Opaque, Shape
 
 SCHEMA = 1
@@ -83,7 +83,8 @@ class Report:
 
 
 def analyze(graph: Graph, dtype: str = "float32") -> Report:
-    """Count a graph. Raises UnknownNameError for a dtype without a known size."""
+    """Count a graph. Raises LawError for what is no graph, UnknownNameError for a dtype without a known size."""
+    require_graph("analyze", graph)
     if dtype not in DTYPE_BYTES:
         raise UnknownNameError("dtype", dtype, DTYPE_BYTES)
     rows = op_rows(graph)

@@ -52,6 +52,8 @@ def command(
     if output is None and not checks:
         raise LawError("build has nothing to do: give a file to save to with -o, or --check, or both")
     if output is not None:
+        if not output.endswith(".pt2"):
+            raise LawError(f"{output}: a built module is saved as a .pt2 file. Name it so: -o {Path(output).stem or 'model'}.pt2")
         check_writable(output, force=force)
     graph = load_model(names[0], options, size=size, batch=batch)
     try:

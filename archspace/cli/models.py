@@ -78,6 +78,8 @@ def load_model(spec: str, options: Mapping[str, str] | None = None, *, size: str
         raise FileError(
             f"{name}: a MODEL is a zoo name or a graph's JSON, but this is a built module. Name the graph.json that it was built from."
         )
+    for key in spec_options.keys() & (options or {}).keys():
+        raise LawError(f"{name}: the option {key} is given twice, in the spec and beside it. Drop one.")
     words = {**spec_options, **(options or {})}
     if name.endswith(".json") or what_is_at(name) == "file":
         return _load_file(name, words, size=size, batch=batch)

@@ -63,7 +63,7 @@ def command(space_file: str, directory: str | None, form: str, trials: int, **op
     objectives = _read_objectives({way: options[way] for way in DIRECTIONS})
     hold = _read_hold(options["hold"])
 
-    from archspace.cli.results import write_results
+    from archspace.results import write_results
     from archspace.study import search
 
     with _progress_bar(trials) as report:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-from archspace.errors import UnknownNameError
+from archspace.errors import LawError, UnknownNameError
 from archspace.ir.counts import Counts
 from archspace.ir.ops import Input, Op, Shape
 
@@ -101,3 +101,10 @@ def describe(op: Op) -> str:
     """
     shown = [f"{f.name}={getattr(op, f.name)}" for f in fields(op) if getattr(op, f.name) != f.default]
     return f"{type(op).__name__}[{', '.join(shown)}]" if shown else type(op).__name__
+
+
+def require_graph(verb: str, value: object) -> None:
+    """Raise LawError when what was given to `verb` is no graph: a name, a report, a module."""
+    if not isinstance(value, Graph):
+        made = "archspace.build('shufflenet_v1') or archspace.load(path)"
+        raise LawError(f"{verb} takes a Graph, but got {type(value).__name__}. Make one with {made}.")

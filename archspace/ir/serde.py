@@ -61,7 +61,7 @@ def from_dict(data: Any, place: str = "graph") -> Graph:
         raise FileError(
             f"{place}: a graph is a JSON object with the key 'archspace_graph', but this is not one. Write one with archspace.save."
         )
-    if data["archspace_graph"] != VERSION:
+    if data["archspace_graph"] != VERSION or data["archspace_graph"] is True:
         raise FileError(f"{place}: this archspace reads graph version {VERSION}, but the file says {data['archspace_graph']!r}")
     try:
         _typed("graph", data, {"name": str, "config": dict, "outputs": list, "nodes": list})
@@ -80,6 +80,8 @@ def _typed(place: str, row: Any, keys: Mapping[str, type]) -> None:
     if not isinstance(row, dict):
         raise LawError(f"{place} must be an object with {', '.join(keys)}, but is {_short(row)}")
     for key, kind in keys.items():
+        if kind is str and isinstance(row.get(key), str) and not row[key].isprintable():
+            raise LawError(f"{place}: {key} must be printable characters, but is {ascii(row[key])[:40]}")
         if not isinstance(row.get(key), kind):
             found = _short(row[key]) if key in row else "missing"
             raise LawError(f"{place}: {key} must be {JSON_WORDS[kind]}, but is {found}")

@@ -15,7 +15,7 @@ from math import floor, log10
 from pathlib import Path
 
 from archspace.errors import LawError
-from archspace.ir.graph import Graph
+from archspace.ir.graph import Graph, require_graph
 from archspace.ir.ops import Opaque
 from archspace.latency.fusion import Kernel, fused_kernels
 from archspace.latency.profile import DEFAULT, Profile, Range, load_profile
@@ -72,6 +72,7 @@ def predict(graph: Graph, device: str | Profile | Path, *, batch: int | None = N
     `batch` is the profile's unless given; the graph may have been built for any. Raises UnknownNameError and FileError for the
     device, LawError for a batch below 1 or a graph without input.
     """
+    require_graph("predict", graph)
     profile = device if isinstance(device, Profile) else load_profile(device)
     batch, scale, pixels = _workload(graph, profile, batch)
     kernels = fused_kernels(graph, profile.fusion)

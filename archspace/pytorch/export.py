@@ -25,11 +25,15 @@ GRAPH_FILE = "graph.json"  # the graph's JSON form among the .pt2 archive's extr
 
 
 def export_program(module: nn.Module, graph: Graph) -> torch.export.ExportedProgram:
-    """The module as an exported program of eval mode, for any batch size. Works on a copy."""
+    """The module as an exported program of eval mode, for any batch size where all inputs share a batch axis. Works on a copy."""
     # torch.export takes an example batch of one for a constant.
+    model = copy.deepcopy(module).eval()
+    shapes = [node.shape for node in graph.inputs]
+    if len({shape[0] for shape in shapes}) > 1 or min(map(len, shapes)) < 2:
+        return torch.export.export(model, example_inputs(graph))  # no one batch axis: the program keeps to the graph's shapes
     inputs = example_inputs(graph, least_batch=2)
     batch = torch.export.Dim("batch")
-    return torch.export.export(copy.deepcopy(module).eval(), inputs, dynamic_shapes=tuple({0: batch} for _ in inputs))
+    return torch.export.export(model, inputs, dynamic_shapes=tuple({0: batch} for _ in inputs))
 
 
 def save(module: nn.Module, graph: Graph, path: str | Path, *, force: bool = False) -> None:

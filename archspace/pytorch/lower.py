@@ -6,6 +6,7 @@ import operator
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from keyword import iskeyword
 from typing import Any, NoReturn
 
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor, fx, nn
 from torch.fx.graph_module import reduce_graph_module
 
 from archspace.errors import LawError
-from archspace.ir.graph import Graph, Node
+from archspace.ir.graph import Graph, Node, require_graph
 from archspace.ir.ops import (
     GELU,
     AdaptiveAvgPool2d,
@@ -163,6 +164,7 @@ def to_module(graph: Graph, *, seed: int | None = None) -> Network:
     tuple is returned. With `seed` the weights depend on it alone; without, on torch's global random state.
     Raises LawError for a node that cannot be built, or whose name cannot be a submodule's.
     """
+    require_graph("to_module", graph)
     root = nn.Module()
     code = fx.Graph()
     values: list[fx.Node] = []
@@ -180,6 +182,7 @@ def to_module(graph: Graph, *, seed: int | None = None) -> Network:
 
 def _emit(code: fx.Graph, root: nn.Module, node: Node, inputs: list[fx.Node]) -> fx.Node:
     name = re.sub(r"\W", "_", node.name)
+    name = f"{name}_" if iskeyword(name) or name == "self" else name
     try:
         lowered = LOWERINGS[type(node.op)](node.op)
     except LawError as error:
@@ -209,5 +212,5 @@ def _place(root: nn.Module, name: str, module: nn.Module) -> None:
 
 
 def _check_free(parent: nn.Module, part: str, name: str) -> None:
-    if not part or hasattr(parent, part) or part in dir(fx.GraphModule):
-        raise LawError(f"{name}: a submodule's name must be free in torch.nn.Module, but {part!r} is taken or empty. Rename the node.")
+    if not part.isidentifier() or iskeyword(part) or hasattr(parent, part) or part in dir(fx.GraphModule):
+        raise LawError(f"{name}: a submodule's name must be a free Python name in torch.nn.Module, but {part!r} is not. Rename the node.")

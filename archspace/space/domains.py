@@ -72,8 +72,11 @@ class Range:
             )
 
     def contains(self, value: object) -> bool:
-        """Whether the value is in the range, steps aside."""
-        return isinstance(value, int | float) and not isinstance(value, bool) and self.low <= value <= self.high
+        """Whether the value is in the range, on one of its steps."""
+        if not isinstance(value, int | float) or isinstance(value, bool) or not self.low <= value <= self.high:
+            return False
+        step = self.step or (1 if self.is_int else None)
+        return step is None or abs((value - self.low) / step - round((value - self.low) / step)) < 1e-6
 
     def sample(self, rng: random.Random) -> Value:
         """A value at random, uniform over the steps."""

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,8 @@ def read_space(path: str | Path) -> Space:
 
 def space_of(data: Mapping[str, Any], place: str) -> Space:
     """The space in a TOML file's data, named after the last part of `place`. Raises SpaceError with the place and the key."""
+    if not isinstance(data, Mapping):
+        raise SpaceError(f"{place}: a space is a table of keys, but got {data!r}")
     try:
         return _space(data, place)
     except ArchspaceError as error:
@@ -161,6 +164,9 @@ def _check_values(place: str, family: str, parameter: Parameter) -> None:
     """Raise an ArchspaceError when the family cannot take a corner of some domain, or another number of stages."""
     first = [domain.corners()[0] for domain in parameter.domains]
     kind = ZOO[family].config
+    types = {field.name: str(field.type) for field in fields(kind)}
+    if types[parameter.name].startswith("tuple") and isinstance(parameter.domains[0], Range) and not parameter.per_stage:
+        raise SpaceError(f"{place}: {parameter.name} has one value per stage: whole numbers with commas. Use each = [{{ low, high }}, ...]")
     for stage, domain in enumerate(parameter.domains):
         for value in (*domain.corners(), *_second(domain)):
             values = (*first[:stage], value, *first[stage + 1 :])
@@ -188,11 +194,12 @@ def _when(place: str, table: Any, earlier: list[Parameter], names: Mapping[str, 
         name = names.get(key, key)
         if name not in above:
             raise SpaceError(f"{place}.when: a condition names a parameter above it, but {key!r} is none of: {', '.join(above) or 'none'}")
-        allowed = tuple(value) if isinstance(value, list) else (value,)
+        listed = value if isinstance(value, list) else [value]
+        allowed = tuple(tuple(one) if isinstance(one, list) else one for one in listed)
         if not allowed:
             raise SpaceError(f"{place}.when: {key} must list at least one value, but is empty")
         for one in allowed:
-            if not above[name].per_stage and not above[name].domains[0].contains(one):
+            if not above[name].can_be(one):
                 raise SpaceError(f"{place}.when: {key} must be able to be {one!r}, but its domain does not hold it")
         conditions[name] = allowed
     return conditions

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from archspace.analysis.pareto import Direction
 from archspace.ir.graph import Graph
@@ -30,6 +30,13 @@ class Parameter:
         if not self.per_stage:
             return ((self.name, self.domains[0]),)
         return tuple((f"{self.name}.{i}", domain) for i, domain in enumerate(self.domains))
+
+    def can_be(self, value: object) -> bool:
+        """Whether the option can take the value: within the domain, or stage by stage within each."""
+        if not self.per_stage:
+            return self.domains[0].contains(value)
+        same_length = isinstance(value, tuple) and len(value) == len(self.domains)
+        return same_length and all(domain.contains(one) for domain, one in zip(self.domains, cast(tuple[Value, ...], value), strict=True))
 
     def is_active(self, chosen: Mapping[str, Value]) -> bool:
         """Whether its conditions hold for the options chosen so far."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
+from math import ceil, floor
 from typing import Any
 
 from archspace.analysis.pareto import Direction
-from archspace.errors import BudgetError, StudyError, UnknownNameError
+from archspace.errors import BudgetError, MissingPackageError, StudyError, UnknownNameError
 from archspace.latency import Profile, load_profile
 from archspace.space import Space
 from archspace.space.budget import HELD, Extreme, extreme, width_range
@@ -59,6 +61,9 @@ class Question:
         check_objectives(self.objectives)
         if self.sampler not in SAMPLERS:
             raise UnknownNameError("sampler", self.sampler, (AUTO, *SAMPLERS))
+        for package in ("torch", "scipy") if self.sampler == GP else ():
+            if find_spec(package) is None:
+                raise MissingPackageError(package, "all")
         if len(self.hold) > 1:
             raise BudgetError(f"one width can hold one metric, but got {len(self.hold)}: {', '.join(self.hold)}. Bound the others.")
         device = self.profile()
@@ -70,6 +75,9 @@ class Question:
             self._check_reachable(name, most, device)
         for name, target in self.hold.items():
             width_range(self.space)
+            for parameter in self.space.parameters:
+                if set(parameter.when) & set(self.solved):
+                    raise BudgetError(f"{parameter.name} depends on {HELD}, which a hold solves for last. Drop the condition or the hold.")
             if self.bounds.get(name, target) < target:
                 held, allowed = metric_text(name, target), metric_text(name, self.bounds[name])
                 raise BudgetError(f"{name} cannot be held at {held} and be at most {allowed}. Hold it at {allowed}, or drop one.")
@@ -120,5 +128,13 @@ def _unreachable(space: Space, name: str, law: str, asked: float, which: str, fo
     way_out = "that or more" if which == "smallest" else "that or less"
     return (
         f"space {space.name}: {name} must {law} {metric_text(name, asked)}, but the {which} value found in the space is "
-        f"{metric_text(name, found.value)} ({shown}). Ask for {way_out}, or widen the space."
+        f"{_reachable_text(name, found.value, which)} ({shown}). Ask for {way_out}, or widen the space."
     )
+
+
+def _reachable_text(name: str, value: float, which: str) -> str:
+    """A value that can be asked for as it is printed: exact, or rounded to the side that is reachable."""
+    if name == "latency_ms":
+        rounded = ceil(value * 1e4) if which == "smallest" else floor(value * 1e4)
+        return f"{rounded / 1e4:.4f} ms"
+    return f"{value:.0f}"

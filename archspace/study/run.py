@@ -18,6 +18,7 @@ from archspace.errors import ArchspaceError, FileError, SpaceError, StudyError
 from archspace.files import make_folder, read_json, what_is_at, write_text
 from archspace.latency import Profile
 from archspace.space import Space
+from archspace.study import arguments
 from archspace.study.objectives import check_objectives
 from archspace.study.question import AUTO, Question, check_same
 from archspace.study.records import Record, evaluate, key_of, meets, winners
@@ -27,6 +28,7 @@ from archspace.study.store import Store, open_store, storage_name
 WRITE_SECONDS = 1.0  # finished trials wait about this long at most before they are stored
 RECORD_ATTR = "archspace:record"
 QUESTION_FILE = "study.json"
+OWN_FILES = {QUESTION_FILE, "journal.log", "journal.log.lock", "records.csv", "pareto.csv", "pareto.html", "winners"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +66,9 @@ def search(
     space: Space | str | Path,
     *,
     directory: str | Path,
-    bounds: Mapping[str, float] | None = None,
+    bounds: Mapping[str, float | str] | None = None,
     objectives: Mapping[str, Direction] | None = None,
-    hold: Mapping[str, float] | None = None,
+    hold: Mapping[str, float | str] | None = None,
     device: str | None = None,
     trials: int = 200,
     sampler: str = "auto",
@@ -77,33 +79,37 @@ def search(
 ) -> StudyResult:
     """Run `trials` trials in all, going on where an earlier run in the same directory stopped.
 
-    bounds: metric -> most, e.g. {"madds": 140e6}. objectives: metric -> "maximize" or "minimize"; the space's own where None.
-    hold: metric -> value that each candidate's width is solved for. sampler: by name; "auto" is decided when the study begins, by the
-    trials asked for then. storage: an Optuna RDB URL instead of a journal file in the directory. force: start anew.
+    bounds: metric -> most, e.g. {"madds": 140e6} or {"madds": "140M", "latency_ms": "30ms"}. objectives: metric -> "maximize" or
+    "minimize"; the space's own where None. hold: metric -> value that each candidate's width is solved for. sampler: by name; "auto" is
+    decided when the study begins, by the trials asked for then. storage: an Optuna RDB URL instead of a journal file in the directory.
+    force: start anew.
     KeyboardInterrupt ends the run early with what it has. Raises ArchspaceError for questions that contradict themselves or that
     nothing in the space can meet.
     """
-    space = space if isinstance(space, Space) else Space.load(space)
+    space = arguments.space(space)
+    folder = arguments.folder(directory)
+    trials, seed = arguments.whole("trials", trials, least=1), arguments.whole("seed", seed)
+    for name, value in (("device", device), ("sampler", sampler), ("storage", storage)):
+        arguments.word(name, value)
     if objectives is None:
         try:
             check_objectives(space.objectives)
         except ArchspaceError as error:
             raise SpaceError(f"{space.place or space.name}: {error}") from None
-    chosen = dict(space.objectives if objectives is None else objectives)
-    folder = Path(directory)
+    chosen = arguments.table("objectives", space.objectives if objectives is None else objectives)
+    most, held = arguments.quantities("bounds", bounds), arguments.quantities("hold", hold)
     if sampler == AUTO:
         sampler = begun_with(folder, force=force) or automatic_sampler(trials)
-    question = Question(space, chosen, dict(bounds or {}), dict(hold or {}), device, sampler, seed)
+    question = Question(space, chosen, most, held, device, sampler, seed)
     asked = {**question.to_dict(), "storage": storage_name(storage)}
     check_folder(folder, asked, force=force)
     question.check()
     with quiet_optuna():
+        # A journal needs its folder; a database that does not answer must leave nothing behind.
         if storage is None:
-            make_folder(folder)
+            write_question(folder, asked, force=force)
         store = open_store(folder, storage, question.to_dict(), list(chosen.values()), fresh=force)
-        make_folder(folder)
-        if force or what_is_at(folder / QUESTION_FILE) == "nothing":
-            write_text(folder / QUESTION_FILE, json.dumps(asked, indent=2) + "\n", force=True)
+        write_question(folder, asked, force=force)
         return _run(question, folder, store, trials, progress)
 
 
@@ -126,8 +132,15 @@ def check_folder(folder: Path, asked: Mapping[str, Any], *, force: bool) -> None
             check_same(read_json(file), asked, str(folder))
     elif found == "file":
         raise FileError(f"{folder}: a study needs a folder, but this is a file. Give another one with -o.")
-    elif found == "folder" and any(folder.iterdir()):
+    elif found == "folder" and not {entry.name for entry in folder.iterdir()} <= (OWN_FILES if force else {"journal.log"}):
         raise StudyError(f"{folder}: a study begins in an empty folder, but this one holds other files. Give another one with -o.")
+
+
+def write_question(folder: Path, asked: Mapping[str, Any], *, force: bool) -> None:
+    """Make the study's folder and put its question there, unless one is there already. Raises FileError."""
+    file = make_folder(folder) / QUESTION_FILE
+    if force or what_is_at(file) == "nothing":
+        write_text(file, json.dumps(asked, indent=2) + "\n", force=True)
 
 
 def _run(question: Question, folder: Path, store: Store, trials: int, progress: Callable[[Progress], None] | None) -> StudyResult:

@@ -111,7 +111,7 @@ def open_database(url: str) -> optuna.storages.RDBStorage:
         return optuna.storages.RDBStorage(url)
     except ImportError as error:
         raise StudyError(f"storage {storage_name(url)}: its database driver must be installed, but is not: {error}") from None
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, optuna.exceptions.OptunaError) as error:
         raise StudyError(f"storage {storage_name(url)}: cannot be opened: {str(error).splitlines()[0]}") from None
 
 

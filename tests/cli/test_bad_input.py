@@ -208,9 +208,9 @@ BAD: list[tuple[tuple[str, ...], list[str]]] = [
     (v1("-o", "x" * 300), ["name too long"]),
     (("zoo", "-o", "taken.txt"), ["taken.txt: exists already", "--force"]),
     (("compare", "fenet", "resnet18", "-o", "taken.txt"), ["taken.txt: exists already", "--force"]),
-    (("build", "fenet", "-o", "taken.txt"), ["taken.txt: exists already", "--force"]),
+    (("build", "fenet", "-o", "taken.txt"), ["taken.txt: a built module is saved as a .pt2 file", "taken.pt2"]),
     (("build", "fenet", "-o", "nowhere/model.pt2"), ["nowhere/model.pt2: its folder nowhere must exist"]),
-    (("build", "fenet", "-o", "x" * 300), ["name too long"]),
+    (("build", "fenet", "-o", "x" * 300 + ".pt2"), ["name too long"]),
     # zoo, compare, build
     (("zoo", "shuflenet"), ["unknown network 'shuflenet'", "Did you mean"]),
     (("zoo", "fenet", "resnet"), ["extra argument", "resnet", "archspace zoo --help"]),

@@ -146,7 +146,7 @@ def test_several_inputs_and_outputs_keep_their_order() -> None:
     assert [float(t[0, 0, 0, 0]) for t in out] == [6, 5, 6]
 
 
-@pytest.mark.parametrize(("names", "message"), [(("conv", "conv.bn"), "a scope must not be a node"), (("code",), "'code' is taken")])
+@pytest.mark.parametrize(("names", "message"), [(("conv", "conv.bn"), "a scope must not be a node"), (("code",), "'code' is not")])
 def test_a_name_that_no_submodule_can_have_is_refused(names: tuple[str, ...], message: str) -> None:
     b = Builder("names")
     x = b.input((1, 4, 2, 2))
@@ -226,3 +226,11 @@ def test_the_shift_penalty_is_zero_without_learned_shifts_and_has_gradients_with
     module.shift_penalty(order=2).backward()
     alpha = module.stem.ib_ssl.shift.alpha
     assert torch.equal(alpha.grad, 2 * alpha.detach())
+
+
+def test_a_name_that_is_a_word_of_python_is_refused_for_a_submodule_and_mended_for_an_argument() -> None:
+    b = Builder("words")
+    x = b.input((1, 3, 8, 8), name="self")
+    assert to_module(b.build(b.add("relu", ops.ReLU(), x)))(torch.ones(1, 3, 8, 8)).sum() == 3 * 8 * 8
+    with pytest.raises(LawError, match=r"^stage1\.lambda: a submodule's name must be a free Python name"):
+        to_module(b.build(b.add("stage1.lambda", ops.ReLU(), x)))

@@ -332,3 +332,30 @@ def test_spaces_differ_when_a_constant_a_domain_or_a_condition_does(was: str, be
 def test_a_space_made_of_data_equals_the_loaded_one() -> None:
     path = SPACES / "fenet.toml"
     assert Space.from_dict(tomllib.loads(path.read_text(encoding="utf-8")), "fenet") == Space.load(path)
+
+
+@pytest.mark.parametrize(
+    ("repeats", "when", "often"),
+    [
+        ("choices = [[4, 8, 4], [2, 4, 2]]", "[[4, 8, 4]]", 0.5),
+        ("each = [{ low = 1, high = 2 }, { low = 1, high = 1 }, { low = 1, high = 1 }]", "[[2, 1, 1]]", 0.5),
+    ],
+)
+def test_a_condition_may_name_values_that_are_lists(repeats: str, when: str, often: float, tmp_path: Path) -> None:
+    path = tmp_path / "lists.toml"
+    path.write_text(
+        f"{V1}[parameters.repeats]\n{repeats}\n[parameters.shuffle]\nchoices = [true, false]\nwhen = {{ repeats = {when} }}\n",
+        encoding="utf-8",
+    )
+    space, rng = Space.load(path), random.Random(0)
+    active = sum("shuffle" in space.options(space.sample(rng)) for _ in range(400))
+    assert active / 400 == pytest.approx(often, abs=0.1)
+
+
+def test_a_condition_on_a_value_that_no_stage_can_have_is_refused() -> None:
+    parameters = {
+        "repeats": {"each": [{"low": 1, "high": 2}] * 3},
+        "shuffle": {"choices": [True, False], "when": {"repeats": [[9, 1, 1]]}},
+    }
+    with pytest.raises(SpaceError, match="repeats must be able to be"):
+        Space.from_dict({"family": "shufflenet_v1", "parameters": parameters}, "far")

@@ -16,7 +16,9 @@ class Input(Op):
     def out_shape(self, *shapes: Shape) -> Shape:
         if shapes:
             raise LawError(f"Input takes no inputs, but got {len(shapes)}")
-        positive(self, size=min(self.shape, default=1))
+        if not self.shape:
+            raise LawError("Input must have at least one axis, the batch, but got a scalar")
+        positive(self, size=min(self.shape))
         return self.shape
 
     def counts(self, shapes: tuple[Shape, ...], out: Shape) -> Counts:

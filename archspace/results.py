@@ -1,4 +1,4 @@
-"""The files that a search leaves in its directory: records, winners, the Pareto table and plot."""
+"""The files that a search leaves in its directory: records, winners, the Pareto table and plot. It joins studies and reports."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ import json
 from pathlib import Path
 from typing import Any
 
+from archspace.errors import MissingPackageError
 from archspace.files import make_folder, write_text
 from archspace.ir.serde import save
-from archspace.report.figures import pareto_figure
-from archspace.report.html import write_figure
-from archspace.report.tables import options_text, records_frame
-from archspace.study import StudyResult
+
+try:
+    from archspace.report.figures import pareto_figure
+    from archspace.report.html import write_figure
+    from archspace.report.tables import options_text, records_frame
+    from archspace.study import StudyResult
+except ModuleNotFoundError as error:
+    raise MissingPackageError(error.name or "optuna", "search") from None
 
 WINNER_FILES = ("config.json", "graph.json")
 
