@@ -79,7 +79,7 @@ def test_a_graph_file_is_checked_and_saved_and_not_overwritten_unasked(archspace
 @pytest.mark.slow
 def test_the_seed_decides_the_weights(archspace: Archspace, tmp_path: Path) -> None:
     weights = []
-    for name, seed in (("a", "1"), ("b", "1"), ("c", "2")):
+    for name, seed in (("a.pt2", "1"), ("b.pt2", "1"), ("c.pt2", "2")):
         assert archspace("build", *SMALL, "-o", str(tmp_path / name), "--seed", seed).code == 0
         module, _ = load_module(tmp_path / name)
         weights.append(next(p for p in module.parameters() if p.dim() == 4).detach())

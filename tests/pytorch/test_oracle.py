@@ -103,5 +103,5 @@ def test_an_unknown_tool_and_a_missing_one_say_what_to_do(monkeypatch: pytest.Mo
     with pytest.raises(UnknownNameError, match="Did you mean 'fvcore'"):
         tool_flops("fvcor", module, (1, 3, 32, 32))
     monkeypatch.setitem(sys.modules, "thop", None)
-    with pytest.raises(MissingPackageError, match=r"'thop'.*archspace\[dev\]"):
+    with pytest.raises(MissingPackageError, match=r"'thop'.*extra 'dev'"):
         tool_flops("thop", module, (1, 3, 32, 32))
