@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-from archspace.analysis import analyze
+from archspace.analysis import Report, analyze
 from archspace.cli.output import Table, emit, output_options
 from archspace.zoo import MEMBERS, ZOO, build, resolve
 from archspace.zoo.config import KIND_WORDS
-from archspace.zoo.published import published_rows
+from archspace.zoo.published import Published, published_rows
 
 
 @click.command("zoo")
@@ -48,30 +48,36 @@ def command(name: str | None, form: str, output: str | None, force: bool) -> Non
 
 
 def member_records(family: str | None = None) -> list[dict[str, Any]]:
-    """Every member with what was printed and what is counted, in millions; differences in percent of the printed number."""
-    printed = {row.member: row for row in published_rows()}
+    """Every member with what was printed and what is counted, in millions; differences in percent of the printed number.
+
+    A member that sources print differently has a record for each.
+    """
+    printed: dict[str, list[Published]] = {}
+    for published in published_rows():
+        printed.setdefault(published.member, []).append(published)
     records = []
     for member, (of_family, _) in MEMBERS.items():
         if family not in (None, of_family):
             continue
         report = analyze(build(member))
-        row = printed.get(member)
-        madds_m = report.flops(row.convention if row else "paper") / 1e6
-        params_m = report.totals.params / 1e6
-        records.append(
-            {
-                "member": member,
-                "published_madds_m": row.madds_m if row else None,
-                "counted_madds_m": round(madds_m, 2),
-                "madds_difference_pct": _difference(madds_m, row.madds_m if row else None),
-                "published_params_m": row.params_m if row else None,
-                "counted_params_m": round(params_m, 3),
-                "params_difference_pct": _difference(params_m, row.params_m if row else None),
-                "convention": row.convention if row else "paper",
-                "source": row.source if row else "",
-            }
-        )
+        records += [_member_record(member, report, row) for row in printed.get(member, [None])]
     return records
+
+
+def _member_record(member: str, report: Report, row: Published | None) -> dict[str, Any]:
+    madds_m = report.flops(row.convention if row else "paper") / 1e6
+    params_m = report.totals.params / 1e6
+    return {
+        "member": member,
+        "published_madds_m": row.madds_m if row else None,
+        "counted_madds_m": round(madds_m, 2),
+        "madds_difference_pct": _difference(madds_m, row.madds_m if row else None),
+        "published_params_m": row.params_m if row else None,
+        "counted_params_m": round(params_m, 3),
+        "params_difference_pct": _difference(params_m, row.params_m if row else None),
+        "convention": row.convention if row else "paper",
+        "source": row.source if row else "",
+    }
 
 
 def option_records(family: str) -> list[dict[str, Any]]:

@@ -9,7 +9,20 @@ from archspace.errors import LawError, UnknownNameError
 from archspace.ir.builder import Builder
 from archspace.ir.graph import Graph
 from archspace.units import format_size
-from archspace.zoo import fenet, mobilenet, resnet, shufflenet_v1, shufflenet_v2
+from archspace.zoo import (
+    cells,
+    classic,
+    densenet,
+    fenet,
+    igcv,
+    mobilenet,
+    resnet,
+    resnet_like,
+    shiftnet,
+    shufflenet_v1,
+    shufflenet_v2,
+    xception_light,
+)
 from archspace.zoo.config import NetworkConfig, config_options, make_config
 from archspace.zoo.family import Family
 
@@ -22,6 +35,13 @@ ZOO: dict[str, Family] = {
     **mobilenet.FAMILIES,
     **resnet.FAMILIES,
     **fenet.FAMILIES,
+    **xception_light.FAMILIES,
+    **densenet.FAMILIES,
+    **igcv.FAMILIES,
+    **cells.FAMILIES,
+    **shiftnet.FAMILIES,
+    **resnet_like.FAMILIES,
+    **classic.FAMILIES,
 }
 
 # member name -> (family name, options)

@@ -14,9 +14,12 @@ PARAMS_BOUND = 0.05
 
 # Members that lie farther off, with the reason.
 MADDS_OUTLIERS = {
+    "darts_v2": "two sources print 574 M and 595 M; the authors' code gives 529.9 M",
     "mobilenet_v2_0.15x": "re-implemented by the authors of ShuffleNet v2, who give no channels; with channels rounded to 8 it is 30.6 M",
 }
 PARAMS_OUTLIERS = {
+    "igcv3_d_1.4x": "the authors' code scales its first expansion twice; the madds are met within 3.3 %",
+    "shiftnet_b": "the source seems to cut 1.18 M to 1.1 M, as it prints 4.1 M for 4.19 M; the madds are met exactly",
     "mobilenet_v2_1.4x": "the channels of the authors' code at 1.4 give 6.11 M, while the madds are met within 0.5 %",
 }
 
@@ -44,10 +47,14 @@ def test_outliers_are_printed_members() -> None:
     assert set(MADDS_OUTLIERS) | set(PARAMS_OUTLIERS) <= {row.member for row in ROWS}
 
 
-def test_each_member_is_printed_once_and_every_family_is_among_them() -> None:
-    members = [row.member for row in ROWS]
-    assert len(members) == len(set(members))
-    assert {MEMBERS[member][0] for member in members} == set(ZOO)
+# Families of which none of the papers here prints a complexity that is counted alike.
+UNPRINTED = {"densenet", "resnext", "googlenet"}
+
+
+def test_a_member_is_printed_once_by_each_source_and_every_family_is_among_them() -> None:
+    printed = [(row.member, row.source) for row in ROWS]
+    assert len(printed) == len(set(printed))
+    assert {MEMBERS[member][0] for member, _ in printed} == set(ZOO) - UNPRINTED
 
 
 def test_the_rows_are_those_of_the_file() -> None:
