@@ -13,17 +13,25 @@ from archspace.zoo import MEMBERS, ZOO, build, resolve
 from archspace.zoo.config import KIND_WORDS
 from archspace.zoo.published import Published, published_rows
 
+# What a row of published and counted numbers begins with.
+NUMBER_COLUMNS = ("<member", "madds published", "counted", "diff", "params published", "counted", "diff")
+
 
 @click.command("zoo")
 @click.argument("name", metavar="[NAME]", required=False)
+@click.option(
+    "--check", "checks", is_flag=True, help="Hold every printed complexity against what is counted; exit code 1 if one is missed."
+)
 @output_options
-def command(name: str | None, form: str, output: str | None, force: bool) -> None:
+def command(name: str | None, checks: bool, form: str, output: str | None, force: bool) -> int:
     """List families and published members with their published and counted numbers, or the options of one family.
 
     \b
     Example: archspace zoo shufflenet_v1
     """
     family = resolve(name)[0] if name else None
+    if checks:
+        return _check(family, form, output, force)
     members = member_records(family)
     if family is None:
         families = [{"family": key, "summary": value.summary, "members": len(value.members)} for key, value in ZOO.items()]
@@ -35,7 +43,7 @@ def command(name: str | None, form: str, output: str | None, force: bool) -> Non
             records=lambda: members,
             force=force,
         )
-        return
+        return 0
     options = option_records(family)
     emit(
         form,
@@ -45,6 +53,35 @@ def command(name: str | None, form: str, output: str | None, force: bool) -> Non
         records=lambda: options,
         force=force,
     )
+    return 0
+
+
+def _check(family: str | None, form: str, output: str | None, force: bool) -> int:
+    records = check_records(family)
+    missed = [record for record in records if record["verdict"] != "met"]
+    emit(
+        form,
+        output,
+        tables=lambda: [_check_table(records, missed)],
+        data=lambda: {"schema": 1, "checks": records, "missed": len(missed)},
+        records=lambda: records,
+        force=force,
+    )
+    return 1 if missed else 0
+
+
+def check_records(family: str | None = None) -> list[dict[str, Any]]:
+    """Every printed complexity with what is counted, the differences, the tolerance and the verdict."""
+    records = []
+    for row in published_rows():
+        if family in (None, MEMBERS[row.member][0]):
+            record = _member_record(row.member, analyze(build(row.member)), row)
+            met = row.madds_met(record["counted_madds_m"]), row.params_met(record["counted_params_m"])
+            verdict = (
+                "met" if all(met) else "missed: " + " and ".join(what for what, ok in zip(("madds", "params"), met, strict=True) if not ok)
+            )
+            records.append({**record, "tolerance_pct": row.tolerance_pct, "verdict": verdict, "note": row.note})
+    return records
 
 
 def member_records(family: str | None = None) -> list[dict[str, Any]]:
@@ -115,22 +152,30 @@ def _option_table(family: str, options: list[dict[str, Any]]) -> Table:
 
 
 def _member_table(members: list[dict[str, Any]]) -> Table:
-    columns = ("<member", "madds published", "counted", "diff", "params published", "counted", "diff", "<counts", "<source")
-    rows = [
-        [
-            record["member"],
-            _millions(record["published_madds_m"]),
-            f"{record['counted_madds_m']:.1f}M",
-            _percent(record["madds_difference_pct"]),
-            _millions(record["published_params_m"]),
-            f"{record['counted_params_m']:.2f}M",
-            _percent(record["params_difference_pct"]),
-            record["convention"],
-            record["source"],
-        ]
-        for record in members
-    ]
+    columns = (*NUMBER_COLUMNS, "<counts", "<source")
+    rows = [[*_numbers(record), record["convention"], record["source"]] for record in members]
     return Table(columns, rows, optional=("<source", "<counts", "params published"))
+
+
+def _check_table(records: list[dict[str, Any]], missed: list[dict[str, Any]]) -> Table:
+    columns = (*NUMBER_COLUMNS, "tolerance", "<verdict", "<source", "<note")
+    rows = [
+        [*_numbers(record), f"{record['tolerance_pct']:g} %", record["verdict"], record["source"], record["note"]] for record in records
+    ]
+    notes = [f"{len(records) - len(missed)} of {len(records)} printed complexities are met"]
+    return Table(columns, rows, notes=notes, optional=("<note", "<source"))
+
+
+def _numbers(record: dict[str, Any]) -> list[str]:
+    return [
+        record["member"],
+        _millions(record["published_madds_m"]),
+        f"{record['counted_madds_m']:.1f}M",
+        _percent(record["madds_difference_pct"]),
+        _millions(record["published_params_m"]),
+        f"{record['counted_params_m']:.2f}M",
+        _percent(record["params_difference_pct"]),
+    ]
 
 
 def _millions(value: float | None) -> str:

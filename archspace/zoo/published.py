@@ -11,13 +11,37 @@ PUBLISHED_CSV = Path(__file__).parent / "published" / "complexity.csv"
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """One printed complexity: millions of multiply-adds (counted by `convention`) and, where printed, of parameters."""
+    """One printed complexity: millions of multiply-adds (counted by `convention`) and, where printed, of parameters.
+
+    `tolerance_pct` is 1 where the source specifies the network fully, 5 where it does not; `note` says then what was chosen and why. A
+    printed number is also met when the counted one rounds to it: 137 stands for 136.5 to 137.5.
+    """
 
     member: str
     madds_m: float
     params_m: float | None
     convention: str
+    tolerance_pct: float
     source: str
+    note: str
+
+    def madds_met(self, counted_m: float) -> bool:
+        """Whether the counted millions of multiply-adds meet the printed ones."""
+        return meets(counted_m, self.madds_m, self.tolerance_pct)
+
+    def params_met(self, counted_m: float) -> bool:
+        """Whether the counted millions of parameters meet the printed ones; true where none are printed."""
+        return self.params_m is None or meets(counted_m, self.params_m, self.tolerance_pct)
+
+
+def meets(counted: float, printed: float, tolerance_pct: float) -> bool:
+    """Whether a count is within the tolerance of a printed number, or rounds to it at the digits that are printed.
+
+    >>> meets(136.5, 137, 0.1), meets(136.4, 137, 0.1), meets(5.94, 5.9, 0.1)
+    (True, False, True)
+    """
+    digits = len(f"{printed:g}".partition(".")[2])
+    return abs(counted / printed - 1) <= tolerance_pct / 100 or abs(counted - printed) <= 0.5 * 10**-digits + 1e-9
 
 
 def published_rows() -> tuple[Published, ...]:
@@ -29,7 +53,9 @@ def published_rows() -> tuple[Published, ...]:
                 float(row["madds_m"]),
                 float(row["params_m"]) if row["params_m"] else None,
                 row["convention"],
+                float(row["tolerance_pct"]),
                 row["source"],
+                row["note"],
             )
             for row in csv.DictReader(file)
         )

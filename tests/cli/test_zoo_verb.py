@@ -98,3 +98,17 @@ def test_csv_reads_back(words: tuple[str, ...], key: str, archspace: Archspace) 
     rows = list(csv.DictReader(io.StringIO(out)))
     for got, row in zip(rows, listed(archspace, *words)[key], strict=True):
         assert got == {k: "" if v is None else "x".join(map(str, v)) if isinstance(v, list) else str(v) for k, v in row.items()}
+
+
+def test_the_check_says_what_is_missed_and_exits_with_one(archspace: Archspace) -> None:
+    code, out, _ = archspace("zoo", "--check", "--format", "json")
+    data = json.loads(out)
+    assert code == 1
+    assert data["missed"] == sum(row["verdict"] != "met" for row in data["checks"]) > 0
+    assert len(data["checks"]) == len(published_rows())
+
+
+def test_a_family_that_meets_all_its_numbers_passes_the_check(archspace: Archspace) -> None:
+    code, out, _ = archspace("zoo", "shufflenet_v2", "--check")
+    assert code == 0
+    assert "4 of 4 printed complexities are met" in out
