@@ -63,6 +63,11 @@ def measure(graph: Graph, names: Sequence[str], device: Profile | None) -> dict[
     return {name: metric_named(name).measure(candidate) for name in names}
 
 
+def measure_of(name: str, device: Profile | None) -> Callable[[Graph], float]:
+    """How one metric is measured of a graph: for what searches along a single number."""
+    return lambda graph: measure(graph, [name], device)[name]
+
+
 def metric_named(name: str) -> Metric:
     """The metric of that name. Raises UnknownNameError with near names."""
     if name not in METRICS:

@@ -13,7 +13,7 @@ from archspace.errors import BudgetError, MissingPackageError, StudyError, Unkno
 from archspace.latency import Profile, load_profile
 from archspace.space import Space
 from archspace.space.budget import HELD, Extreme, extreme, width_range
-from archspace.study.objectives import check_objectives, measure, metric_named, metric_text
+from archspace.study.objectives import check_objectives, measure_of, metric_named, metric_text
 
 VERSION = 1
 AUTO, TPE, NSGA2, RANDOM, GP = "auto", "tpe", "nsga2", "random", "gp"
@@ -82,12 +82,12 @@ class Question:
                 held, allowed = metric_text(name, target), metric_text(name, self.bounds[name])
                 raise BudgetError(f"{name} cannot be held at {held} and be at most {allowed}. Hold it at {allowed}, or drop one.")
             self._check_reachable(name, target, device)
-            most_found = extreme(self.space, lambda g, name=name: measure(g, [name], device)[name], largest=True)  # type: ignore[misc]
-            if most_found.value < target:
-                raise BudgetError(_unreachable(self.space, name, "be held at", target, "largest", most_found))
+            greatest = extreme(self.space, measure_of(name, device), largest=True)
+            if greatest.value < target:
+                raise BudgetError(_unreachable(self.space, name, "be held at", target, "largest", greatest))
 
     def _check_reachable(self, name: str, most: float, device: Profile | None) -> None:
-        least = extreme(self.space, lambda graph: measure(graph, [name], device)[name])
+        least = extreme(self.space, measure_of(name, device))
         if least.value > most:
             raise BudgetError(_unreachable(self.space, name, "be at most", most, "smallest", least))
 

@@ -11,7 +11,7 @@ from archspace.analysis.pareto import pareto_front
 from archspace.errors import BudgetError, LawError
 from archspace.latency import Profile
 from archspace.space.budget import hold_width
-from archspace.study.objectives import measure
+from archspace.study.objectives import measure, measure_of
 from archspace.study.question import Question
 
 
@@ -35,7 +35,7 @@ def evaluate(question: Question, device: Profile | None, options: Mapping[str, A
     space = question.space
     try:
         for name, target in question.hold.items():
-            options = hold_width(space, options, lambda graph, name=name: measure(graph, [name], device)[name], target)  # type: ignore[misc]
+            options = hold_width(space, options, measure_of(name, device), target)
         metrics = measure(space.build(options), question.metrics, device)
     except (BudgetError, LawError) as error:
         return Record(number, json_options(options), {}, False, str(error))

@@ -16,6 +16,7 @@ from archspace.zoo import (
     fenet,
     igcv,
     mobilenet,
+    pvanet,
     resnet,
     resnet_like,
     shiftnet,
@@ -42,6 +43,7 @@ ZOO: dict[str, Family] = {
     **shiftnet.FAMILIES,
     **resnet_like.FAMILIES,
     **classic.FAMILIES,
+    **pvanet.FAMILIES,
 }
 
 # member name -> (family name, options)

@@ -12,7 +12,7 @@ from archspace.errors import LawError
 from archspace.ir.builder import Builder, Value
 from archspace.ir.graph import Graph
 from archspace.ir.ops import Add, MaxPool2d, ReLU
-from archspace.zoo.blocks import classifier, conv_bn
+from archspace.zoo.blocks import classifier, conv_bn, squeeze_excite
 from archspace.zoo.config import NetworkConfig, knob, per_stage
 from archspace.zoo.family import Family
 
@@ -31,18 +31,41 @@ class ResNetConfig(NetworkConfig):
     stride_on_3x3: bool = knob(True, "stride on the 3x3 convolution of a bottleneck, not on its first 1x1")
 
 
+def bottleneck_unit(
+    b: Builder,
+    x: Value,
+    channels: tuple[int, int, int],
+    *,
+    stride: int,
+    groups: int = 1,
+    se_reduction: int | None = None,
+    shortcut_kernel: int = 1,
+    stride_on_3x3: bool = True,
+) -> Value:
+    """A bottleneck of 1x1, 3x3 in `groups` and 1x1 with these output `channels`, then squeeze-and-excitation where asked.
+
+    The shortcut is projected where shapes differ (He et al. 2016, figure 5 right; ResNeXt and SENet set the options).
+    """
+    c1, c2, out_channels = channels
+    y = conv_bn(b, "conv1", x, c1, stride=1 if stride_on_3x3 else stride, act=ReLU())
+    y = conv_bn(b, "conv2", y, c2, 3, stride=stride if stride_on_3x3 else 1, groups=groups, act=ReLU())
+    y = conv_bn(b, "conv3", y, out_channels)
+    if se_reduction is not None:
+        y = squeeze_excite(b, "se", y, out_channels // se_reduction)
+    return _add_shortcut(b, x, y, stride, shortcut_kernel)
+
+
 def unit(b: Builder, x: Value, channels: int, *, stride: int, bottleneck: bool, stride_on_3x3: bool) -> Value:
-    """Figure 5: two 3x3 convolutions, or 1x1, 3x3 and 1x1 with four times the channels; the shortcut is projected where shapes differ."""
+    """Figure 5: two 3x3 convolutions (left), or a bottleneck with four times the channels (right)."""
     if bottleneck:
-        out_channels = 4 * channels
-        y = conv_bn(b, "conv1", x, channels, stride=1 if stride_on_3x3 else stride, act=ReLU())
-        y = conv_bn(b, "conv2", y, channels, 3, stride=stride if stride_on_3x3 else 1, act=ReLU())
-        y = conv_bn(b, "conv3", y, out_channels)
-    else:
-        out_channels = channels
-        y = conv_bn(b, "conv1", x, channels, 3, stride=stride, act=ReLU())
-        y = conv_bn(b, "conv2", y, out_channels, 3)
-    shortcut = x if x.shape == y.shape else conv_bn(b, "shortcut", x, out_channels, stride=stride)
+        return bottleneck_unit(b, x, (channels, channels, 4 * channels), stride=stride, stride_on_3x3=stride_on_3x3)
+    y = conv_bn(b, "conv1", x, channels, 3, stride=stride, act=ReLU())
+    y = conv_bn(b, "conv2", y, channels, 3)
+    return _add_shortcut(b, x, y, stride)
+
+
+def _add_shortcut(b: Builder, x: Value, y: Value, stride: int, kernel_size: int = 1) -> Value:
+    shortcut = x if x.shape == y.shape else conv_bn(b, "shortcut", x, y.channels, kernel_size, stride=stride)
     return b.add("act", ReLU(), b.add("add", Add(), y, shortcut))
 
 

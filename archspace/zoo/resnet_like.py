@@ -18,39 +18,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from archspace.errors import LawError
-from archspace.ir.builder import Builder, Value
+from archspace.ir.builder import Builder
 from archspace.ir.graph import Graph
-from archspace.ir.ops import Add, MaxPool2d, ReLU
-from archspace.zoo.blocks import classifier, conv_bn, multiple_of, squeeze_excite
+from archspace.ir.ops import MaxPool2d, ReLU
+from archspace.zoo.blocks import classifier, conv_bn, multiple_of
 from archspace.zoo.config import NetworkConfig, knob, per_stage
 from archspace.zoo.family import Family
-from archspace.zoo.resnet import DEPTHS, unit
+from archspace.zoo.resnet import DEPTHS, bottleneck_unit, unit
 
 BOTTLENECK_DEPTHS = {depth: repeats for depth, (repeats, bottleneck) in DEPTHS.items() if bottleneck}
-
-
-def grouped_unit(
-    b: Builder,
-    x: Value,
-    channels: tuple[int, int, int],
-    *,
-    stride: int,
-    groups: int = 1,
-    se_reduction: int | None = None,
-    shortcut_kernel: int = 1,
-) -> Value:
-    """A bottleneck of 1x1, 3x3 in `groups` and 1x1 with these output `channels`, then squeeze-and-excitation where asked.
-
-    The stride is on the 3x3 convolution; the shortcut is projected where shapes differ.
-    """
-    c1, c2, out_channels = channels
-    y = conv_bn(b, "conv1", x, c1, act=ReLU())
-    y = conv_bn(b, "conv2", y, c2, 3, stride=stride, groups=groups, act=ReLU())
-    y = conv_bn(b, "conv3", y, out_channels)
-    if se_reduction is not None:
-        y = squeeze_excite(b, "se", y, out_channels // se_reduction)
-    shortcut = x if x.shape == y.shape else conv_bn(b, "shortcut", x, out_channels, shortcut_kernel, stride=stride)
-    return b.add("act", ReLU(), b.add("add", Add(), y, shortcut))
 
 
 def units(place: str, depth: int, repeats: tuple[int, ...] | None) -> Iterator[tuple[int, int, int]]:
@@ -87,7 +63,7 @@ def build_resnext(cfg: ResNeXtConfig, b: Builder) -> Graph:
         inner = cfg.cardinality * multiple_of(cfg.group_width * cfg.width * 2 ** (stage - 1), 1)
         channels = (inner, inner, multiple_of(256 * cfg.width * 2 ** (stage - 1), 1))
         with b.block(f"stage{stage}.unit{i}"):
-            x = grouped_unit(b, x, channels, stride=stride, groups=cfg.cardinality, se_reduction=cfg.se_reduction)
+            x = bottleneck_unit(b, x, channels, stride=stride, groups=cfg.cardinality, se_reduction=cfg.se_reduction)
     return b.build(classifier(b, x, cfg.num_classes))
 
 
@@ -125,7 +101,9 @@ def build_senet(cfg: SENetConfig, b: Builder) -> Graph:
         channels = (inner // 2, inner, multiple_of(256 * cfg.width * 2 ** (stage - 1), 1))
         with b.block(f"stage{stage}.unit{i}"):
             kernel = 3 if stride == 2 else 1
-            x = grouped_unit(b, x, channels, stride=stride, groups=cfg.cardinality, se_reduction=cfg.se_reduction, shortcut_kernel=kernel)
+            x = bottleneck_unit(
+                b, x, channels, stride=stride, groups=cfg.cardinality, se_reduction=cfg.se_reduction, shortcut_kernel=kernel
+            )
     return b.build(classifier(b, x, cfg.num_classes, dropout=0.2))
 
 

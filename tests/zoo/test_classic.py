@@ -8,8 +8,11 @@ from archspace.analysis import analyze, total_counts
 from archspace.errors import LawError, UnknownNameError
 from archspace.ir import Builder, Graph, Node
 from archspace.ir.ops import AdaptiveAvgPool2d, Add, BatchNorm2d, Concat, Conv2d, Linear, MaxPool2d
-from archspace.zoo.classic import FAMILIES, INCEPTIONS
+from archspace.zoo import classic, pvanet
+from archspace.zoo.classic import INCEPTIONS
 from archspace.zoo.config import make_config
+
+FAMILIES = {**classic.FAMILIES, **pvanet.FAMILIES}
 
 
 def net(name: str, **options: object) -> Graph:
