@@ -43,7 +43,7 @@ from archspace.ir.ops import (
 )
 from archspace.pytorch import to_module, tool_flops
 from archspace.pytorch.oracle import TOOLS
-from archspace.zoo import build
+from archspace.zoo import ZOO, build
 
 # What each prints for ResNet-50 at batch 1, 224 x 224, in eval mode.
 RESNET50 = {
@@ -167,6 +167,19 @@ def test_every_kind_that_computes_is_among_the_single_ops() -> None:
     kinds = {type(op) for op, _ in SINGLE_OPS}
     assert {kind.__name__ for kind in set(OPS.values()) - kinds} == {"Input", "Opaque"}  # neither has work to lower
     assert {kind for convention in CONVENTIONS.values() for kind in convention.weighings} <= kinds
+
+
+# AlexNet's strides need more than 64 pixels to leave any.
+LEAST_SIDE = {"alexnet": 96}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", sorted(set(ZOO) - {name for name, _ in NETWORKS.values()}))
+def test_the_tools_print_for_every_other_family_what_their_conventions_say(family: str) -> None:
+    side = LEAST_SIDE.get(family, 64)
+    graph = build(family, input=(side, side))
+    report, module = analyze(graph), to_module(graph, seed=0)
+    assert {tool: tool_flops(tool, module, graph.input_shape) for tool in TOOLS} == {tool: report.flops(tool) for tool in TOOLS}
 
 
 @pytest.mark.parametrize("tool", TOOLS)
