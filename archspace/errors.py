@@ -36,8 +36,7 @@ class UnknownNameError(ArchspaceError):
 
     def __init__(self, what: str, name: str, known: Iterable[str], also: Iterable[str] = ()) -> None:
         known = [str(one) for one in known]
-        word = str(name)
-        near = difflib.get_close_matches(word, known, n=1, cutoff=0.6) or difflib.get_close_matches(word, list(also), n=3, cutoff=0.7)
+        near = _near(str(name), known, 1, 0.6) or _near(str(name), also, 3, 0.7)
         hint = f"Did you mean {_either(near)}?" if near else f"Known: {', '.join(known)}."
         super().__init__(f"unknown {what} {name!r}. {hint}")
 
@@ -66,6 +65,12 @@ class MissingPackageError(ArchspaceError):
             f"this needs the package {package.partition('.')[0]!r}, which is not installed. "
             f"Install it, or archspace with its extra {extra!r}: pip install '.[{extra}]' in a clone."
         )
+
+
+def _near(name: str, known: Iterable[str], most: int, cutoff: float) -> list[str]:
+    """The names in `known` that are close to `name`, upper and lower case apart."""
+    spelled = {one.lower(): one for one in known}
+    return [spelled[one] for one in difflib.get_close_matches(name.lower(), spelled, n=most, cutoff=cutoff)]
 
 
 def _either(names: list[str]) -> str:

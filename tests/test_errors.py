@@ -39,6 +39,11 @@ def test_names_given_as_also_are_matched_but_not_listed() -> None:
     assert str(UnknownNameError("network", "zzz", known, also)) == "unknown network 'zzz'. Known: shift."
 
 
+@pytest.mark.parametrize(("written", "near"), [("FENET2", "fenet"), ("cONV", "Conv2d"), ("relu", "ReLU")])
+def test_upper_and_lower_case_do_not_keep_a_name_from_its_nearest_one(written: str, near: str) -> None:
+    assert str(UnknownNameError("op", written, ["fenet", "Conv2d", "ReLU"])) == f"unknown op {written!r}. Did you mean {near!r}?"
+
+
 def test_known_names_may_be_an_iterator() -> None:
     assert str(UnknownNameError("dtype", "zzz", iter(["int8"]))) == "unknown dtype 'zzz'. Known: int8."
 

@@ -18,6 +18,7 @@ from archspace.ir.counts import Counts
 from archspace.ir.graph import describe
 from archspace.ir.ops import Shape
 from archspace.units import format_bytes, format_count, format_share
+from archspace.zoo import chosen_options
 
 if TYPE_CHECKING:
     from archspace.latency import Latency
@@ -73,9 +74,8 @@ def command(
 
 def report_tables(report: Report, per: str, latency: Latency | None = None) -> list[Table]:
     """The rows, the totals (with the predicted latency, where there is one) and the conventions of a report."""
-    options = {key: value for key, value in report.config.items() if key != "family" and value is not None}
     title = f"{report.model}  input {_shape(report.input_shape)}  {report.dtype}"
-    chosen = ", ".join(f"{key}={value}" for key, value in options.items() if key not in ("input", "batch"))
+    chosen = ", ".join(f"{key}={value}" for key, value in chosen_options(report.config).items() if key not in ("input", "batch"))
     rows = _op_table(report, title) if per == "op" else _group_table(report, per, title)
     return [rows, _totals_table(report, chosen, latency), _conventions_table(report)]
 

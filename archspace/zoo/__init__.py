@@ -14,6 +14,7 @@ from archspace.zoo import (
     classic,
     densenet,
     fenet,
+    guidelines,
     igcv,
     mobilenet,
     pvanet,
@@ -22,12 +23,14 @@ from archspace.zoo import (
     shiftnet,
     shufflenet_v1,
     shufflenet_v2,
+    skeleton,
     xception_light,
 )
-from archspace.zoo.config import NetworkConfig, config_options, make_config
+from archspace.zoo.config import FamilyConfig, NetworkConfig, config_options, make_config
 from archspace.zoo.family import Family
+from archspace.zoo.variants import backbone, with_activation
 
-__all__ = ["MEMBERS", "ZOO", "Family", "build", "build_config", "resolve"]
+__all__ = ["MEMBERS", "ZOO", "Family", "build", "build_config", "chosen_options", "resolve"]
 
 
 ZOO: dict[str, Family] = {
@@ -44,6 +47,8 @@ ZOO: dict[str, Family] = {
     **resnet_like.FAMILIES,
     **classic.FAMILIES,
     **pvanet.FAMILIES,
+    **skeleton.FAMILIES,
+    **guidelines.FAMILIES,
 }
 
 # member name -> (family name, options)
@@ -53,13 +58,38 @@ MEMBERS: dict[str, tuple[str, Mapping[str, Any]]] = {
 
 
 def resolve(name: str) -> tuple[str, dict[str, Any]]:
-    """The family and the options behind a family's or a member's name. Raises UnknownNameError with near names."""
+    """The family and the options behind a family's or a member's name, also as the papers write it: 'NASNet-A', 'IGCV3', 'VGG-16'.
+
+    Raises UnknownNameError with near names.
+    """
+    if name not in ZOO and name not in MEMBERS:
+        name = _as_written(name)
     if name in ZOO:
         return name, {}
-    if name in MEMBERS:
-        family, options = MEMBERS[name]
-        return family, dict(options)
-    raise UnknownNameError("network", name, list(ZOO), also=MEMBERS)
+    family, options = MEMBERS[name]
+    return family, dict(options)
+
+
+def chosen_options(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a graph's config that differ from its family's defaults; all of them where the family is not known."""
+    defaults = config_options(ZOO[config["family"]].config()) if config.get("family") in ZOO else {}
+    return {key: value for key, value in config.items() if key != "family" and value != defaults.get(key)}
+
+
+def _as_written(name: str) -> str:
+    """The family or member that a paper's spelling means: case, hyphens and spaces apart, or without a family's last part (IGCV3-D)."""
+    wanted = _plain(str(name))
+    for known in (*ZOO, *MEMBERS):
+        if _plain(known) == wanted:
+            return known
+    starts = [family for family in ZOO if wanted and _plain(family.rpartition("_")[0]) == wanted]
+    if len(starts) == 1:
+        return starts[0]
+    raise UnknownNameError("network", name, [] if starts else list(ZOO), also=starts or MEMBERS)
+
+
+def _plain(name: str) -> str:
+    return "".join(c for c in name.lower() if c.isalnum() or c == ".")
 
 
 def build(name: str, /, **options: Any) -> Graph:
@@ -72,7 +102,7 @@ def build(name: str, /, **options: Any) -> Graph:
     return build_config(family, config)
 
 
-def build_config(name: str, config: NetworkConfig) -> Graph:
+def build_config(name: str, config: FamilyConfig) -> Graph:
     """The graph of a family's config. Raises LawError for values that cannot be built."""
     family = ZOO[name]
     if min(config.input) < family.stride:
@@ -80,4 +110,8 @@ def build_config(name: str, config: NetworkConfig) -> Graph:
             f"{name}: the input must be at least the network's stride of {family.stride} pixels, but got {format_size(*config.input)}. "
             f"Smallest input: {family.stride}."
         )
-    return family.build(config, Builder(name, {"family": name, **config_options(config)}))
+    graph = family.build(config, Builder(name, {"family": name, **config_options(config)}))
+    if isinstance(config, NetworkConfig):
+        graph = graph if config.activation is None else with_activation(graph, config.activation)
+        graph = backbone(graph) if config.features else graph
+    return graph

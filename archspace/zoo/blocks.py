@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from archspace.errors import LawError
 from archspace.ir.builder import Builder, Value
-from archspace.ir.ops import AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Dropout, Flatten, Linear, Multiply, Op, ReLU, Sigmoid
+from archspace.ir.ops import (
+    AdaptiveAvgPool2d,
+    BatchNorm2d,
+    Conv2d,
+    Dropout,
+    Flatten,
+    Linear,
+    Multiply,
+    Op,
+    ReLU,
+    Sigmoid,
+)
+
+SE_PLACEMENTS = ("output", "expansion")
+SE_HELP = "squeeze-and-excitation with channels / r hidden ones in every unit"
 
 
 def conv_bn(
@@ -50,15 +64,23 @@ def multiple_of(value: float, factor: int) -> int:
     return factor * max(1, int(value / factor + 0.5))
 
 
-def squeeze_excite(b: Builder, name: str, x: Value, hidden_channels: int, *, gate: Op | None = None) -> Value:
+def squeeze_excite(
+    b: Builder, name: str, x: Value, reduction: int | None, *, of_channels: int | None = None, gate: Op | None = None
+) -> Value:
     """Squeeze-and-excitation (Hu et al., CVPR 2018, figure 2): each channel scaled by what a two-layer net makes of all channels' means.
 
-    pool -> fc1 (to `hidden_channels`) -> ReLU -> fc2 (back) -> sigmoid, or `gate` -> multiply. Both layers are 1x1 convolutions with bias.
+    pool -> fc1 (to channels / `reduction`) -> ReLU -> fc2 (back) -> sigmoid, or `gate` -> multiply. Both layers are 1x1 convolutions with
+    bias. The channels that are reduced are those of `x`, or `of_channels`. Without a reduction, `x` as it is. Raises LawError for a
+    reduction above the channels.
     """
-    if not 1 <= hidden_channels <= x.channels:
+    if reduction is None:
+        return x
+    channels = of_channels or x.channels
+    hidden_channels = channels // reduction
+    if not hidden_channels:
         raise LawError(
-            f"{b.place}{name}: hidden channels of squeeze-and-excitation must be from 1 to its channels, "
-            f"but got {hidden_channels} of {x.channels}. Use a smaller reduction."
+            f"{b.place}{name}: squeeze-and-excitation must keep a hidden channel, so its reduction must be at most its channels, "
+            f"but got se_reduction={reduction}, channels={channels}. Largest here: {channels}."
         )
     with b.scope(name):
         s = b.add("pool", AdaptiveAvgPool2d(1), x)

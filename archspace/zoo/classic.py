@@ -165,7 +165,7 @@ class GoogLeNetConfig(NetworkConfig):
         (2, 5, 2), "modules per stage: the table's first ones, and its last again where there are more", at_least=1, at_most=1000
     )
     batch_norm: bool = knob(False, "batch norm after every convolution, which the paper had not")
-    large_kernel: int = knob(5, "kernel of the branch that the paper gives 5x5 (torchvision: 3)", at_least=1, at_most=99)
+    large_kernel: int = knob(5, "kernel of the branch that the paper gives 5x5 (torchvision: 3)", at_least=1, at_most=99, odd=True)
 
 
 def inception(b: Builder, x: Value, row: tuple[int, ...], cfg: GoogLeNetConfig) -> Value:
@@ -181,9 +181,6 @@ def inception(b: Builder, x: Value, row: tuple[int, ...], cfg: GoogLeNetConfig) 
 
 def build_googlenet(cfg: GoogLeNetConfig, b: Builder) -> Graph:
     """Table 1: convolutions, nine inception modules in three stages with max pools between, global pool, FC."""
-    if cfg.large_kernel % 2 == 0:
-        k = cfg.large_kernel
-        raise LawError(f"googlenet: large_kernel must be odd, so that its branch keeps the size, but got {k}. Nearest: {k - 1}, {k + 1}.")
     x = b.input((cfg.batch, 3, *cfg.input))
     with b.block("stem"):
         x = conv_relu(b, "conv1", x, multiple_of(64 * cfg.width, 1), 7, stride=2, batch_norm=cfg.batch_norm)

@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 
 from archspace.errors import LawError, UnknownNameError
 from archspace.units import parse_size
+from archspace.zoo.variants import ACTIVATIONS
 
 T = TypeVar("T")
 
@@ -23,23 +24,34 @@ def knob(
     at_least: int | None = None,
     at_most: float = 1e6,
     choices: tuple[str, ...] = (),
+    odd: bool = False,
 ) -> T:
     """A config field: its default, its help text, and the bounds that each of its numbers must keep."""
-    rules = {"help": text, "alias": alias, "above": above, "at_least": at_least, "at_most": at_most, "choices": choices}
+    rules = {"help": text, "alias": alias, "above": above, "at_least": at_least, "at_most": at_most, "choices": choices, "odd": odd}
     value: T = field(default=default, metadata=rules)
     return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NetworkConfig:
+class FamilyConfig:
     """What every family can be asked for. Families add their own knobs."""
 
     input: tuple[int, int] = knob((224, 224), "input height and width in pixels", at_least=1)
     batch: int = knob(1, "images per batch", at_least=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkConfig(FamilyConfig):
+    """What every classifier can be asked for."""
+
     num_classes: int = knob(1000, "outputs of the classifier", at_least=1)
+    activation: str | None = knob(
+        None, f"nonlinearity instead of every ReLU and ReLU6: {', '.join(ACTIVATIONS)}", choices=tuple(ACTIVATIONS)
+    )
+    features: bool = knob(False, "a backbone: no classifier, the output of every stage instead")
 
 
-C = TypeVar("C", bound=NetworkConfig)
+C = TypeVar("C", bound=FamilyConfig)
 
 
 def make_config(family: str, kind: type[C], options: Mapping[str, Any]) -> C:
@@ -60,19 +72,19 @@ def make_config(family: str, kind: type[C], options: Mapping[str, Any]) -> C:
     return kind(**values)
 
 
-def option_names(kind: type[NetworkConfig]) -> dict[str, str]:
+def option_names(kind: type[FamilyConfig]) -> dict[str, str]:
     """Every accepted option name, aliases included, with the field that it sets."""
     names = {f.name: f.name for f in fields(kind)}
     names.update({f.metadata["alias"]: f.name for f in fields(kind) if f.metadata["alias"]})
     return names
 
 
-def config_options(config: NetworkConfig) -> dict[str, Any]:
+def config_options(config: FamilyConfig) -> dict[str, Any]:
     """The fields as JSON values (lists for tuples), in order."""
     return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(config).items()}
 
 
-def parse_option(family: str, kind: type[NetworkConfig], name: str, text: str) -> Any:
+def parse_option(family: str, kind: type[FamilyConfig], name: str, text: str) -> Any:
     """The value of an option written as a word: '8', '0.5', '4,8,4', 'yes', '480x640'. Raises UnknownNameError, LawError."""
     names = option_names(kind)
     key = name.replace("-", "_")
@@ -85,7 +97,7 @@ def parse_option(family: str, kind: type[NetworkConfig], name: str, text: str) -
         raise LawError(f"{family}: {target.name} must be {KIND_WORDS[str(target.type)]}, but got {text!r}") from None
 
 
-def is_flag(kind: type[NetworkConfig], name: str) -> bool:
+def is_flag(kind: type[FamilyConfig], name: str) -> bool:
     """Whether the option is a yes/no one."""
     target = option_names(kind).get(name.replace("-", "_"))
     return any(f.name == target and f.type == "bool" for f in fields(kind))
@@ -115,6 +127,7 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "int": int,
     "float": float,
     "str": str,
+    "str | None": str,
     "tuple[int, int]": parse_size,
     "int | None": int,
     "tuple[int, ...]": partial(_numbers, number=int),
@@ -128,11 +141,12 @@ KIND_WORDS: dict[str, str] = {
     "int": "a whole number",
     "float": "a number",
     "str": "a word",
+    "str | None": "a word",
     "tuple[int, int]": "SIDE or HEIGHTxWIDTH",
     "int | None": "a whole number",
     "tuple[int, ...]": "whole numbers with commas (4,8,4)",
     "tuple[int, ...] | None": "whole numbers with commas (116,232,464)",
-    "int | tuple[int, ...]": "a whole number, or one per stage with commas (3,3,8)",
+    "int | tuple[int, ...]": "a whole number, or several with commas (3,3,8)",
     "float | tuple[float, ...]": "a number, or several with commas (0.5,0.5,0.25)",
 }
 
@@ -156,13 +170,15 @@ def _check(place: str, knob_field: Field[Any], value: Any) -> Any:
             raise LawError(f"{place} must be at least {rules['at_least']}, but got {number}")
         if not isinstance(number, str) and number > rules["at_most"]:
             raise LawError(f"{place} must be at most {rules['at_most']:g}, but got {'more' if number > 1e18 else f'{number:g}'}")
+        if rules["odd"] and number % 2 == 0:
+            raise LawError(f"{place} must be odd, but got {number}. Near: {number - 1}, {number + 1}.")
     return value
 
 
 def _fits(kind: str, value: Any) -> bool:
     if kind == "bool":
         return isinstance(value, bool)
-    if kind == "str":
+    if kind in ("str", "str | None"):
         return isinstance(value, str)
     number = _NUMBER_TYPES["float" if "float" in kind else "int"]
     many = "tuple" in kind

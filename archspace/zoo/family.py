@@ -8,14 +8,14 @@ from typing import Any
 
 from archspace.ir.builder import Builder
 from archspace.ir.graph import Graph
-from archspace.zoo.config import NetworkConfig
+from archspace.zoo.config import FamilyConfig
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
     """A parameterised network: its config type, how to build it, and its published members (name -> options)."""
 
-    config: type[NetworkConfig]
+    config: type[FamilyConfig]
     build: Callable[[Any, Builder], Graph]
     summary: str
     stride: int  # input pixels per pixel of the last feature map

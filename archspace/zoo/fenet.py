@@ -7,19 +7,22 @@ Underspecified there, and chosen here:
   displacements are constants of the deployed network. `learned_shifts=True` makes them two parameters per expanded channel.
 - Split and concat are done in place (section 4.3), so they are views here and cost nothing.
 - The depthwise variant of table 6 puts a 3x3 depthwise convolution with batch norm where the sparse shift was; IB-Pool keeps its pool.
+- Squeeze-and-excitation stands in every unit; by how much it reduces is not said: by 8, which meets table 7 in both placements of figure 6.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from archspace.errors import LawError
 from archspace.ir.builder import Builder, Value
 from archspace.ir.graph import Graph
-from archspace.ir.ops import Add, AvgPool2d, ChannelSlice, Concat, ReLU, SparseShift
-from archspace.zoo.blocks import classifier, conv_bn, depthwise_bn
-from archspace.zoo.config import NetworkConfig, knob, per_stage
+from archspace.ir.ops import Add, AvgPool2d, ChannelSlice, Concat, ReLU
+from archspace.zoo.blocks import SE_HELP, SE_PLACEMENTS, classifier, conv_bn, squeeze_excite
+from archspace.zoo.config import knob, per_stage
 from archspace.zoo.family import Family
+from archspace.zoo.shifts import SHIFT_HELP, SHIFTS, SPARSITY_HELP, ShiftConfig, shifted, sparsities
 
 # (output channels, units n, stride) of the five FE-blocks (table 4).
 FE_BLOCKS = ((64, 3, 2), (128, 4, 2), (128, 4, 1), (256, 4, 2), (256, 3, 1))
@@ -28,16 +31,16 @@ STEM_EXPANSION, POOL_EXPANSION = 4, 5  # table 4, the rows IB-SSL and IB-Pool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FENetConfig(NetworkConfig):
+class FENetConfig(ShiftConfig):
     """The knobs of FE-Net."""
 
-    width: float = knob(1.0, "channel multiplier of every layer", above=0, at_most=100)
-    shift_sparsity: float = knob(0.6, "share of channels that a sparse shift leaves in place (0 to 1; table 8: 0.6 at 1.0x)")
-    learned_shifts: bool = knob(False, "displacements are learned: two parameters per expanded channel")
-    spatial: str = knob("shift", "what looks at neighbours: shift or depthwise (table 6)", choices=("shift", "depthwise"))
+    shift: str = knob("sparse", SHIFT_HELP, choices=SHIFTS)
+    shift_sparsity: float | tuple[float, ...] = knob(0.6, f"{SPARSITY_HELP} (table 8: 0.6 at 1.0x)", at_least=0, at_most=1)
     expansion: int | tuple[int, ...] = knob(6, "expansion t of the FE-blocks' units, one or per block", at_least=1)
     repeats: tuple[int, ...] = knob(tuple(row[1] for row in FE_BLOCKS), "units n per FE-block", at_least=1, at_most=1000)
     stage_channels: tuple[int, ...] | None = knob(None, "output channels per FE-block at width 1, instead of table 4's", at_least=1)
+    se_reduction: int | None = knob(None, SE_HELP, at_least=1)
+    se_placement: str = knob("output", "squeeze-and-excitation on a unit's output (figure 6a) or expansion (6b)", choices=SE_PLACEMENTS)
 
 
 def scaled(channels: int, width: float) -> int:
@@ -45,23 +48,42 @@ def scaled(channels: int, width: float) -> int:
     return max(1, int(channels * width))
 
 
-def spatial(b: Builder, x: Value, cfg: FENetConfig) -> Value:
-    """The layer that looks at neighbours, on the expanded channels."""
-    if cfg.spatial == "depthwise":
-        return depthwise_bn(b, "dw", x)
-    moved = x.channels - int(x.channels * cfg.shift_sparsity + 0.5)
-    return b.add("shift", SparseShift(x.channels, moved, learned=cfg.learned_shifts), x)
-
-
-def inverted_bottleneck(b: Builder, x: Value, out_channels: int, cfg: FENetConfig, *, expansion: int, pool: bool, residual: bool) -> Value:
-    """Figure 4: IB-SSL (a), Res-IB-SSL (b) with `residual`, IB-Pool (c) with `pool`."""
+def inverted_bottleneck(
+    b: Builder,
+    x: Value,
+    out_channels: int,
+    cfg: FENetConfig,
+    rest: Iterator[float],
+    *,
+    expansion: int,
+    kernel_size: int,
+    pool: bool = False,
+    residual: bool = False,
+) -> Value:
+    """Figure 4: IB-SSL (a), Res-IB-SSL (b) with `residual`, IB-Pool (c) with `pool`. A shift takes the next sparsity of `rest`."""
     y = conv_bn(b, "expand", x, x.channels * expansion, act=ReLU())
-    y = b.add("pool", AvgPool2d(2, stride=2), y) if pool else spatial(b, y, cfg)
+    y = b.add("pool", AvgPool2d(2, stride=2), y) if pool else shifted(b, y, cfg, kernel_size=kernel_size, sparsity=next(rest))
+    if cfg.se_placement == "expansion":
+        y = squeeze_excite(b, "se", y, cfg.se_reduction)
     y = conv_bn(b, "project", y, out_channels)
+    if cfg.se_placement == "output":
+        y = squeeze_excite(b, "se", y, cfg.se_reduction)
     return b.add("add", Add(), x, y) if residual else y
 
 
-def fe_block(b: Builder, stage: str, x: Value, out_channels: int, cfg: FENetConfig, *, units: int, stride: int, expansion: int) -> Value:
+def fe_block(
+    b: Builder,
+    stage: str,
+    x: Value,
+    out_channels: int,
+    cfg: FENetConfig,
+    rest: Iterator[float],
+    *,
+    units: int,
+    stride: int,
+    expansion: int,
+    kernel_size: int,
+) -> Value:
     """Figure 3: unit l of n works on 2^(l-1) of 2^(n-1) parts of the channels; the last works on all and changes their number."""
     channels = x.channels
     if channels < 2 ** (units - 1):
@@ -73,34 +95,35 @@ def fe_block(b: Builder, stage: str, x: Value, out_channels: int, cfg: FENetConf
         with b.block(f"{stage}.unit{i}"):
             part = channels * 2**i // 2 ** (units - 1)
             active = b.add("split", ChannelSlice(0, part, copies=False), x)
-            rest = b.add("keep", ChannelSlice(part, channels, copies=False), x)
-            active = inverted_bottleneck(b, active, part, cfg, expansion=expansion, pool=False, residual=True)
-            x = b.add("concat", Concat(copies=False), active, rest)
+            kept = b.add("keep", ChannelSlice(part, channels, copies=False), x)
+            active = inverted_bottleneck(b, active, part, cfg, rest, expansion=expansion, kernel_size=kernel_size, residual=True)
+            x = b.add("concat", Concat(copies=False), active, kept)
     with b.block(f"{stage}.unit{units - 1}"):
-        return inverted_bottleneck(b, x, out_channels, cfg, expansion=expansion, pool=stride == 2, residual=False)
+        return inverted_bottleneck(b, x, out_channels, cfg, rest, expansion=expansion, kernel_size=kernel_size, pool=stride == 2)
 
 
 def build(cfg: FENetConfig, b: Builder) -> Graph:
     """Table 4: convolution, IB-SSL, IB-Pool, five FE-blocks, convolution, global pool, dropout, classifier."""
-    if not 0 <= cfg.shift_sparsity <= 1:
-        raise LawError(f"fenet: shift_sparsity must be between 0 and 1, but got {cfg.shift_sparsity:g}")
     n = len(FE_BLOCKS)
     given = per_stage("fenet", "stage_channels", cfg.stage_channels or tuple(row[0] for row in FE_BLOCKS), n)
     channels = [scaled(c, cfg.width) for c in given]
     repeats = per_stage("fenet", "repeats", cfg.repeats, n)
     expansions = per_stage("fenet", "expansion", cfg.expansion, n)
+    kernels = per_stage("fenet", "shift_kernel", cfg.shift_kernel, n)
+    pooled = sum(stride == 2 for _, _, stride in FE_BLOCKS)  # FE-blocks whose last unit pools instead of shifting
+    rest = iter(sparsities("fenet", cfg, 1 + sum(repeats) - pooled))
     stem = scaled(STEM_CHANNELS, cfg.width)
     x = b.input((cfg.batch, 3, *cfg.input))
     with b.block("stem.conv1"):
         x = conv_bn(b, "conv", x, stem, 3, stride=2)
     with b.block("stem.ib_ssl"):
-        x = inverted_bottleneck(b, x, stem, cfg, expansion=STEM_EXPANSION, pool=False, residual=False)
+        x = inverted_bottleneck(b, x, stem, cfg, rest, expansion=STEM_EXPANSION, kernel_size=kernels[0])
     with b.block("stem.ib_pool"):
-        x = inverted_bottleneck(b, x, scaled(POOL_CHANNELS, cfg.width), cfg, expansion=POOL_EXPANSION, pool=True, residual=False)
-    for i, (out_channels, units, expansion, (_, _, stride)) in enumerate(
-        zip(channels, repeats, expansions, FE_BLOCKS, strict=True), start=1
-    ):
-        x = fe_block(b, f"stage{i}", x, out_channels, cfg, units=units, stride=stride, expansion=expansion)
+        pooled_channels = scaled(POOL_CHANNELS, cfg.width)
+        x = inverted_bottleneck(b, x, pooled_channels, cfg, rest, expansion=POOL_EXPANSION, kernel_size=kernels[0], pool=True)
+    rows = zip(channels, repeats, expansions, kernels, FE_BLOCKS, strict=True)
+    for i, (out_channels, units, t, kernel, (_, _, stride)) in enumerate(rows, start=1):
+        x = fe_block(b, f"stage{i}", x, out_channels, cfg, rest, units=units, stride=stride, expansion=t, kernel_size=kernel)
     with b.block("last"):
         x = conv_bn(b, "pw", x, scaled(LAST_CHANNELS, cfg.width), act=ReLU())
     return b.build(classifier(b, x, cfg.num_classes, dropout=0.2))
@@ -115,8 +138,10 @@ FAMILIES = {
         {
             "fenet_1x": {"width": 1.0, "shift_sparsity": 0.6},
             "fenet_1.375x": {"width": 1.375, "shift_sparsity": 0.695},
-            "fenet_1x_dw": {"width": 1.0, "spatial": "depthwise"},
-            "fenet_1.375x_dw": {"width": 1.375, "spatial": "depthwise"},
+            "fenet_1x_dw": {"width": 1.0, "shift": "depthwise"},
+            "fenet_1.375x_dw": {"width": 1.375, "shift": "depthwise"},
+            "fenet_1.375x_se_v1": {"width": 1.375, "shift_sparsity": 0.777, "se_reduction": 8, "se_placement": "output"},
+            "fenet_1.375x_se_v2": {"width": 1.375, "shift_sparsity": 0.802, "se_reduction": 8, "se_placement": "expansion"},
         },
     ),
 }

@@ -13,10 +13,10 @@ alone; expansion 1 keeps its convolution. Channels are rounded as in the authors
 1.0x has 313 M where 318 M are published. Chosen here:
 - The code scales the width of a stage's first expansion twice and adds one to the last channels; here the expansion is the paper's sixfold
   one and the last channels are 1280 * width. At 1.0x both are the same.
-- 0.7x cannot be the channel multiplier: 0.7 gives 175 M where the paper prints 210 M. It is read as the size of the network; the member
-  takes the multiplier 0.78, which is fitted to it and gives 211 M.
-- 1.4x is the channel multiplier: 590 M and 6.0 M parameters (621 M and 6.3 M in the authors' code) where the paper prints 610 M and 7.2 M.
-  Paper and code contradict each other on the parameters, as they do for MobileNet v2 at 1.4 (6.9 M printed, 6.1 M in its code).
+- 0.7x cannot be the channel multiplier: 0.7 gives 175 M where the paper prints 210 M. The authors' repository reads it as the share of
+  the parameters: the multiplier 0.8 leaves 0.69 of those before the classifier and has 219.7 M (0.78 would have 211 M).
+- 1.4x is the channel multiplier: 590 M and 6.0 M parameters (621 M and 6.3 M in the authors' code) where SSL table 5 prints 610 M and
+  7.2 M. Others who built it print 6.015 M. The same happens to MobileNet v2 at 1.4 (6.9 M printed, 6.1 M in its code).
 """
 
 from __future__ import annotations
@@ -152,6 +152,6 @@ FAMILIES = {
         build_igcv3,
         "IGCV3-D (BMVC 2018): inverted bottlenecks of interleaved group convolutions",
         32,
-        {"igcv3_d_0.7x": {"width": 0.78}, "igcv3_d_1x": {"width": 1.0}, "igcv3_d_1.4x": {"width": 1.4}},
+        {"igcv3_d_0.7x": {"width": 0.8}, "igcv3_d_1x": {"width": 1.0}, "igcv3_d_1.4x": {"width": 1.4}},
     ),
 }

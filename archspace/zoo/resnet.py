@@ -12,7 +12,7 @@ from archspace.errors import LawError
 from archspace.ir.builder import Builder, Value
 from archspace.ir.graph import Graph
 from archspace.ir.ops import Add, MaxPool2d, ReLU
-from archspace.zoo.blocks import classifier, conv_bn, squeeze_excite
+from archspace.zoo.blocks import SE_HELP, classifier, conv_bn, squeeze_excite
 from archspace.zoo.config import NetworkConfig, knob, per_stage
 from archspace.zoo.family import Family
 
@@ -28,7 +28,9 @@ class ResNetConfig(NetworkConfig):
     depth: int = knob(50, "layers: 18, 34, 50, 101 or 152", at_least=1)
     width: float = knob(1.0, "channel multiplier of every stage", above=0, at_most=100)
     repeats: tuple[int, ...] | None = knob(None, "units per stage, instead of the depth's", at_least=1, at_most=1000)
+    stage_channels: tuple[int, ...] = knob((64, 128, 256, 512), "channels inside the units per stage at width 1", at_least=1)
     stride_on_3x3: bool = knob(True, "stride on the 3x3 convolution of a bottleneck, not on its first 1x1")
+    se_reduction: int | None = knob(None, SE_HELP, at_least=1)
 
 
 def bottleneck_unit(
@@ -50,17 +52,20 @@ def bottleneck_unit(
     y = conv_bn(b, "conv1", x, c1, stride=1 if stride_on_3x3 else stride, act=ReLU())
     y = conv_bn(b, "conv2", y, c2, 3, stride=stride if stride_on_3x3 else 1, groups=groups, act=ReLU())
     y = conv_bn(b, "conv3", y, out_channels)
-    if se_reduction is not None:
-        y = squeeze_excite(b, "se", y, out_channels // se_reduction)
+    y = squeeze_excite(b, "se", y, se_reduction)
     return _add_shortcut(b, x, y, stride, shortcut_kernel)
 
 
-def unit(b: Builder, x: Value, channels: int, *, stride: int, bottleneck: bool, stride_on_3x3: bool) -> Value:
+def unit(
+    b: Builder, x: Value, channels: int, *, stride: int, bottleneck: bool, stride_on_3x3: bool = True, se_reduction: int | None = None
+) -> Value:
     """Figure 5: two 3x3 convolutions (left), or a bottleneck with four times the channels (right)."""
     if bottleneck:
-        return bottleneck_unit(b, x, (channels, channels, 4 * channels), stride=stride, stride_on_3x3=stride_on_3x3)
+        widths = (channels, channels, 4 * channels)
+        return bottleneck_unit(b, x, widths, stride=stride, stride_on_3x3=stride_on_3x3, se_reduction=se_reduction)
     y = conv_bn(b, "conv1", x, channels, 3, stride=stride, act=ReLU())
     y = conv_bn(b, "conv2", y, channels, 3)
+    y = squeeze_excite(b, "se", y, se_reduction)
     return _add_shortcut(b, x, y, stride)
 
 
@@ -79,12 +84,14 @@ def build(cfg: ResNetConfig, b: Builder) -> Graph:
     with b.block("stem"):
         x = conv_bn(b, "conv1", x, max(1, int(64 * cfg.width)), 7, stride=2, act=ReLU())
         x = b.add("maxpool", MaxPool2d(3, stride=2, padding=1), x)
-    for stage, units in enumerate(repeats, start=1):
-        channels = max(1, int(64 * cfg.width * 2 ** (stage - 1)))
+    given = per_stage("resnet", "stage_channels", cfg.stage_channels, 4)
+    for stage, (c, units) in enumerate(zip(given, repeats, strict=True), start=1):
+        channels = max(1, int(c * cfg.width))
         for i in range(units):
             with b.block(f"stage{stage}.unit{i}"):
                 stride = 2 if stage > 1 and i == 0 else 1
-                x = unit(b, x, channels, stride=stride, bottleneck=bottleneck, stride_on_3x3=cfg.stride_on_3x3)
+                se, on_3x3 = cfg.se_reduction, cfg.stride_on_3x3
+                x = unit(b, x, channels, stride=stride, bottleneck=bottleneck, stride_on_3x3=on_3x3, se_reduction=se)
     return b.build(classifier(b, x, cfg.num_classes))
 
 
@@ -94,6 +101,10 @@ FAMILIES = {
         build,
         "ResNet (CVPR 2016): residual units",
         32,
-        {"resnet18": {"depth": 18}, "resnet50": {"depth": 50}, "resnet50_v1": {"depth": 50, "stride_on_3x3": False}},
+        {
+            **{f"resnet{depth}": {"depth": depth} for depth in DEPTHS},
+            "resnet50_v1": {"depth": 50, "stride_on_3x3": False},
+            "se_resnet50": {"depth": 50, "se_reduction": 16},
+        },
     ),
 }

@@ -139,7 +139,7 @@ def build_resnet_cifar(cfg: ResNetCifarConfig, b: Builder) -> Graph:
     for stage, (c, count) in enumerate(zip(channels, repeats, strict=True), start=1):
         for i in range(count):
             with b.block(f"stage{stage}.unit{i}"):
-                x = unit(b, x, c, stride=2 if stage > 1 and i == 0 else 1, bottleneck=False, stride_on_3x3=True)
+                x = unit(b, x, c, stride=2 if stage > 1 and i == 0 else 1, bottleneck=False)
     return b.build(classifier(b, x, cfg.num_classes))
 
 

@@ -8,8 +8,9 @@ Underspecified there, and chosen here:
 - A CSC unit is 1x1 convolution, shift, 1x1 convolution, an add; the first has `expansion` times its input's channels, as table 2 of SSL
   says (96 in block2_1, whose input has 16). A unit at stride 2 keeps its input by a 3x3 average pool and a concat, the stride is the last
   convolution's: so only three pools remain without shifts (SSL, section 5.2), and the printed complexities are met.
-- ShiftNet-B is A with half of the channels, conv1 included: 371.0 M, as printed. Both parameters look cut, not rounded, in
-  print (4.19 M as 4.1 M, 1.18 M as 1.1 M: 7.5 %). ShiftNet-C's units are left out: no source at hand gives them.
+- ShiftNet-B is A with half of the channels, conv1 included, and expansion 1 in the first unit of its last stage: 366.9 M and 1.15 M
+  (printed: 371 M, 1.1 M). With A's expansion of 2 there it would be 371.0 M and 1.18 M, 7.5 % above the print; what B has is not said.
+  ShiftNet-C's units are left out: no source at hand gives them.
 - ShiftResNet's FLOPs count a multiply and an add as two (53 M, 166 M: the convention `torch`); with the 100 classes of CIFAR-100, FLOPs and
   parameters are met within 1 %. The authors of ShiftNet have a variant with projected shortcuts and 0.19 M parameters.
 - A sparse shift's displacements are constants of the deployed network, not parameters; `learned_shifts=True` makes them two per channel.
@@ -22,38 +23,22 @@ Underspecified there, and chosen here:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isqrt
 
 from archspace.errors import LawError
 from archspace.ir.builder import Builder, Value
 from archspace.ir.graph import Graph
-from archspace.ir.ops import Add, AvgPool2d, BatchNorm2d, Concat, Conv2d, GroupedShift, ReLU, SparseShift
+from archspace.ir.ops import Add, AvgPool2d, BatchNorm2d, Concat, Conv2d, ReLU
 from archspace.zoo.blocks import classifier, conv_bn
-from archspace.zoo.config import NetworkConfig, StageCountError, knob, per_stage
+from archspace.zoo.config import knob, per_stage
 from archspace.zoo.family import Family
-
-SHIFTS = ("grouped", "sparse", "active", "none")
-SHIFT_HELP = "grouped (fixed grid), sparse (SSL), active (all channels, learned) or none (1x1 convolutions only)"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShiftConfig(NetworkConfig):
-    """What all networks of shifts can be asked for."""
-
-    shift: str = knob("grouped", SHIFT_HELP, choices=SHIFTS)
-    shift_kernel: int | tuple[int, ...] = knob(3, "grid side of a grouped shift, one or per stage", at_least=1)
-    shift_sparsity: float | tuple[float, ...] = knob(
-        0.9, "share of channels that a sparse shift leaves in place, one or per unit", at_least=0, at_most=1
-    )
-    learned_shifts: bool = knob(False, "a sparse shift's displacements are learned: two parameters per channel")
-    width: float = knob(1.0, "channel multiplier of every layer", above=0, at_most=100)
+from archspace.zoo.shifts import SHIFT_HELP, SHIFTS, ShiftConfig, shifted, sparsities
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShiftNetConfig(ShiftConfig):
     """The knobs of ShiftNet."""
 
-    shift_kernel: int | tuple[int, ...] = knob((5, 5, 3, 3), "grid side of a grouped shift, one or per stage", at_least=1)
+    shift_kernel: int | tuple[int, ...] = knob((5, 5, 3, 3), "grid side of a grouped shift, one or per stage", at_least=1, odd=True)
     repeats: tuple[int, ...] = knob((5, 6, 7, 3), "units per stage", at_least=1, at_most=1000)
     stage_channels: tuple[int, ...] = knob((64, 128, 256, 512), "output channels per stage at width 1", at_least=1)
     stem_channels: int = knob(32, "output channels of conv1 at width 1", at_least=1)
@@ -81,32 +66,6 @@ class ASResNetConfig(ShiftConfig):
     base_width: int = knob(50, "channels w of conv1 and of the first stage; the next stages double them", at_least=1)
     repeats: tuple[int, ...] = knob((3, 4, 6, 3), "units per stage", at_least=1, at_most=1000)
     stage_channels: tuple[int, ...] | None = knob(None, "output channels per stage at width 1, instead of doubling", at_least=1)
-
-
-def sparsities(family: str, cfg: ShiftConfig, units: int) -> tuple[float, ...]:
-    """The shift sparsity of each unit: a single value holds for all. Raises StageCountError when the number of values is wrong."""
-    values = cfg.shift_sparsity if isinstance(cfg.shift_sparsity, tuple) else (cfg.shift_sparsity,)
-    values = values * units if len(values) == 1 else values
-    if len(values) != units:
-        raise StageCountError(f"{family}: shift_sparsity must have one value or {units}, one per unit, but got {len(values)}")
-    return values
-
-
-def shifted(b: Builder, x: Value, cfg: ShiftConfig, *, kernel_size: int, sparsity: float) -> Value:
-    """The shift that the config asks for, as the node `shift`."""
-    c = x.channels
-    if cfg.shift == "none":
-        return x
-    if cfg.shift == "grouped":
-        if c < kernel_size**2:
-            raise LawError(
-                f"{b.place}shift: a grouped shift needs a channel for each cell of its grid, "
-                f"but got shift_kernel={kernel_size}, channels={c}. Use shift_kernel {(isqrt(c) - 1) // 2 * 2 + 1} or more channels."
-            )
-        return b.add("shift", GroupedShift(c, kernel_size), x)
-    if cfg.shift == "active":
-        return b.add("shift", SparseShift(c, c, learned=True), x)
-    return b.add("shift", SparseShift(c, c - int(c * sparsity + 0.5), learned=cfg.learned_shifts), x)
 
 
 def csc(
@@ -228,7 +187,7 @@ FAMILIES = {
         build_shiftnet,
         "ShiftNet (CVPR 2018): grouped shifts between 1x1 convolutions",
         32,
-        {"shiftnet_a": {"width": 1.0}, "shiftnet_b": {"width": 0.5}},
+        {"shiftnet_a": {"width": 1.0}, "shiftnet_b": {"width": 0.5, "first_expansion": (4, 4, 3, 1)}},
     ),
     "shiftresnet": Family(
         ShiftResNetConfig,

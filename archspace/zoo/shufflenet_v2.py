@@ -2,7 +2,15 @@
 
 Underspecified there, and chosen here: a width between two columns of table 5 takes channels in proportion between theirs, a width beyond
 scales the outer column, to the nearest even number; `split_ratio` is c'/c, the share of channels that go through the convolutions (the
-paper sets 1/2). The published complexities lie about 1 % above the multiply-adds of convolutions and FC.
+paper sets 1/2).
+
+How a first unit (figure 3 d) shares its output between the branches is not said. In the authors' code its shortcut keeps the channels
+that it reads (here: at most half), which matters in stage 2 alone: 24 and 92 of 116. So it is here, and table 5 is met: 145.8, 299.0 and
+590.8 M, printed as 146, 299 and 591 M (0.5x: 40.5 M, printed as 41). torchvision gives half to each branch (`equal_branches`), which has
+about 1 % less.
+
+The hidden channels of squeeze-and-excitation are stated for the 164-layer network: half of the block's, so all of those that its branch
+convolves (`se_reduction=1`); the same is taken for 2x + SE. In v2* only the convolved branch has the additional depthwise convolution.
 """
 
 from __future__ import annotations
@@ -13,13 +21,14 @@ from itertools import pairwise
 from archspace.errors import LawError
 from archspace.ir.builder import Builder, Value
 from archspace.ir.graph import Graph
-from archspace.ir.ops import ChannelShuffle, ChannelSlice, Concat, MaxPool2d, ReLU
-from archspace.zoo.blocks import classifier, conv_bn, depthwise_bn, multiple_of
+from archspace.ir.ops import Add, ChannelShuffle, ChannelSlice, Concat, MaxPool2d, ReLU
+from archspace.zoo.blocks import classifier, conv_bn, depthwise_bn, multiple_of, squeeze_excite
 from archspace.zoo.config import NetworkConfig, StageCountError, knob, per_stage
 from archspace.zoo.family import Family
 
 # width: (stage 2, stage 3, stage 4, conv5) of table 5.
 CHANNELS = {0.5: (48, 96, 192, 1024), 1.0: (116, 232, 464, 1024), 1.5: (176, 352, 704, 1024), 2.0: (244, 488, 976, 2048)}
+WIDTHS = tuple(CHANNELS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,20 +36,28 @@ class ShuffleNetV2Config(NetworkConfig):
     """The knobs of ShuffleNet v2."""
 
     width: float = knob(1.0, "channel multiplier; 0.5, 1, 1.5 and 2 are table 5's columns", above=0, at_most=100)
+    strides: tuple[int, ...] = knob((2, 2, 2), "stride of each stage's first unit; one value per stage", at_least=1, at_most=2)
     split_ratio: float | tuple[float, ...] = knob(0.5, "share of channels that is convolved: one, per stage, or per unit", above=0)
     repeats: tuple[int, ...] = knob((4, 8, 4), "units per stage", at_least=1, at_most=1000)
     stage_channels: tuple[int, ...] | None = knob(None, "output channels per stage at width 1, instead of table 5's", at_least=2)
-    stem_channels: int = knob(24, "output channels of conv1", at_least=1)
+    stem_channels: int | tuple[int, ...] = knob(24, "output channels of conv1, or of several 3x3 convolutions", at_least=1)
     conv5_channels: int | None = knob(None, "output channels of conv5, instead of table 5's", at_least=1)
-    kernel_size: int = knob(3, "kernel of the depthwise convolutions (odd)", at_least=1)
+    kernel_size: int | tuple[int, ...] = knob(3, "kernel of the depthwise convolutions (odd), one or per stage", at_least=1, odd=True)
     shuffle: bool = knob(True, "channel shuffle at the end of each unit")
+    equal_branches: bool = knob(False, "a first unit's shortcut gives half of the channels, as in torchvision, not as few as it reads")
+    residual: bool = knob(False, "add what is convolved to its input, in the units that keep the shape (appendix figure 2a)")
+    depthwise_first: bool = knob(False, "one more depthwise convolution in front of each unit's first pointwise one (v2*, section 4)")
+    se_reduction: int | None = knob(None, "squeeze-and-excitation with (convolved channels) / r hidden ones in every unit", at_least=1)
 
 
 def stage_channels(cfg: ShuffleNetV2Config) -> tuple[int, ...]:
-    """Output channels of stages 2 to 4. Raises LawError for an odd number, which cannot be shuffled in two groups."""
+    """Output channels of each stage, from stage 2 on. Raises LawError for an odd number, which cannot be shuffled in two groups."""
+    n = len(cfg.strides)
     if cfg.stage_channels is None:
-        return tuple(multiple_of(_between_columns(cfg.width, stage), 2) for stage in range(3))
-    channels = per_stage("shufflenet_v2", "stage_channels", cfg.stage_channels, 3)
+        if n != len(CHANNELS[1.0]) - 1:
+            raise LawError(f"shufflenet_v2: table 5 has channels for three stages, but got strides for {n}. Give stage_channels as well.")
+        return tuple(multiple_of(_between_columns(cfg.width, stage), 2) for stage in range(n))
+    channels = per_stage("shufflenet_v2", "stage_channels", cfg.stage_channels, n)
     for c in channels:
         if c % 2:
             raise LawError(f"shufflenet_v2: stage_channels must be even (two branches), but got {c}. Near: {c - 1}, {c + 1}.")
@@ -49,7 +66,7 @@ def stage_channels(cfg: ShuffleNetV2Config) -> tuple[int, ...]:
 
 def _between_columns(width: float, stage: int) -> float:
     """A stage's channels at any width: table 5's at its widths, in proportion between and beyond."""
-    widths = list(CHANNELS)
+    widths = WIDTHS
     if width <= widths[0]:
         return CHANNELS[widths[0]][stage] * width / widths[0]
     if width >= widths[-1]:
@@ -66,29 +83,35 @@ def conv5_channels(cfg: ShuffleNetV2Config) -> int:
 
 def split_ratios(cfg: ShuffleNetV2Config, repeats: tuple[int, ...]) -> list[list[float]]:
     """The split ratio of every basic unit (all but the first of each stage). Raises LawError when their number is wrong."""
+    n = len(repeats)
     basic = [units - 1 for units in repeats]
     given = cfg.split_ratio if isinstance(cfg.split_ratio, tuple) else (cfg.split_ratio,)
     if len(given) == 1:
-        given = given * 3
-    if len(given) == 3:
+        given = given * n
+    if len(given) == n:
         given = tuple(r for r, units in zip(given, basic, strict=True) for _ in range(units))
     if len(given) != sum(basic):
         raise StageCountError(
-            f"shufflenet_v2: split_ratio must have one value, 3 (per stage) or {sum(basic)} (per basic unit), but got {len(given)}"
+            f"shufflenet_v2: split_ratio must have one value, {n} (per stage) or {sum(basic)} (per basic unit), but got {len(given)}"
         )
     rest = iter(given)
     return [[next(rest) for _ in range(units)] for units in basic]
 
 
-def branch(b: Builder, name: str, x: Value, out_channels: int, kernel_size: int, stride: int) -> Value:
-    """Pointwise, depthwise, pointwise: the convolved branch of figure 3 (c) and (d)."""
-    with b.scope(name):
-        x = conv_bn(b, "pw1", x, out_channels, act=ReLU())
-        x = depthwise_bn(b, "dw", x, kernel_size, stride=stride)
-        return conv_bn(b, "pw2", x, out_channels, act=ReLU())
+def branch(
+    b: Builder, x: Value, channels: int, out_channels: int, cfg: ShuffleNetV2Config, kernel_size: int, stride: int, *, residual: bool
+) -> Value:
+    """The convolved branch of figure 3 (c) and (d), with the options of appendix figure 2: squeeze-and-excitation, residual."""
+    with b.scope("branch"):
+        y = depthwise_bn(b, "dw0", x, kernel_size) if cfg.depthwise_first else x
+        y = conv_bn(b, "pw1", y, channels, act=ReLU())
+        y = depthwise_bn(b, "dw", y, kernel_size, stride=stride)
+        y = conv_bn(b, "pw2", y, out_channels, act=None if residual else ReLU())
+        y = squeeze_excite(b, "se", y, cfg.se_reduction, of_channels=channels)
+        return b.add("act", ReLU(), b.add("add", Add(), x, y)) if residual else y
 
 
-def basic_unit(b: Builder, x: Value, cfg: ShuffleNetV2Config, split_ratio: float) -> Value:
+def basic_unit(b: Builder, x: Value, cfg: ShuffleNetV2Config, kernel_size: int, split_ratio: float) -> Value:
     """Figure 3 (c): split, convolve one part, concatenate, shuffle."""
     c = x.channels
     convolved = int(c * split_ratio + 0.5)
@@ -99,17 +122,18 @@ def basic_unit(b: Builder, x: Value, cfg: ShuffleNetV2Config, split_ratio: float
             f"Use a ratio between {1 / c:.3g} and {(c - 1) / c:.3g}."
         )
     kept = b.add("keep", ChannelSlice(0, c - convolved), x)
-    y = branch(b, "branch", b.add("split", ChannelSlice(c - convolved, c), x), convolved, cfg.kernel_size, stride=1)
-    return _join(b, kept, y, cfg)
+    y = b.add("split", ChannelSlice(c - convolved, c), x)
+    return _join(b, kept, branch(b, y, convolved, convolved, cfg, kernel_size, 1, residual=cfg.residual), cfg)
 
 
-def down_unit(b: Builder, x: Value, out_channels: int, cfg: ShuffleNetV2Config) -> Value:
-    """Figure 3 (d): no split, both branches at stride 2, so the channels double."""
+def first_unit(b: Builder, x: Value, out_channels: int, cfg: ShuffleNetV2Config, kernel_size: int, stride: int) -> Value:
+    """Figure 3 (d): no split, both branches convolve all channels, so that they double."""
     half = out_channels // 2
+    kept_channels = half if cfg.equal_branches else min(half, x.channels)
     with b.scope("shortcut"):
-        kept = depthwise_bn(b, "dw", x, cfg.kernel_size, stride=2)
-        kept = conv_bn(b, "pw", kept, half, act=ReLU())
-    return _join(b, kept, branch(b, "branch", x, out_channels - half, cfg.kernel_size, stride=2), cfg)
+        kept = depthwise_bn(b, "dw", x, kernel_size, stride=stride)
+        kept = conv_bn(b, "pw", kept, kept_channels, act=ReLU())
+    return _join(b, kept, branch(b, x, half, out_channels - kept_channels, cfg, kernel_size, stride, residual=False), cfg)
 
 
 def _join(b: Builder, kept: Value, y: Value, cfg: ShuffleNetV2Config) -> Value:
@@ -118,27 +142,31 @@ def _join(b: Builder, kept: Value, y: Value, cfg: ShuffleNetV2Config) -> Value:
 
 
 def build(cfg: ShuffleNetV2Config, b: Builder) -> Graph:
-    """Table 5: conv1, max pool, three stages, conv5, global pool, FC."""
-    if cfg.kernel_size % 2 == 0:
-        k = cfg.kernel_size
-        raise LawError(f"shufflenet_v2: kernel_size must be odd, but got {k}. Near: {k - 1}, {k + 1}.")
+    """Table 5: conv1, max pool, three stages (as many as there are strides), conv5, global pool, FC."""
     channels = stage_channels(cfg)
-    repeats = per_stage("shufflenet_v2", "repeats", cfg.repeats, 3)
+    n = len(channels)
+    repeats = per_stage("shufflenet_v2", "repeats", cfg.repeats, n)
+    kernels = per_stage("shufflenet_v2", "kernel_size", cfg.kernel_size, n)
     ratios = split_ratios(cfg, repeats)
     x = b.input((cfg.batch, 3, *cfg.input))
     with b.block("stem"):
-        x = conv_bn(b, "conv1", x, cfg.stem_channels, 3, stride=2, act=ReLU())
+        stem = cfg.stem_channels if isinstance(cfg.stem_channels, tuple) else (cfg.stem_channels,)
+        for i, c in enumerate(stem, start=1):
+            x = conv_bn(b, f"conv{i}", x, c, 3, stride=2 if i == 1 else 1, act=ReLU())
         x = b.add("maxpool", MaxPool2d(3, stride=2, padding=1), x)
-    for stage, (out_channels, stage_ratios) in enumerate(zip(channels, ratios, strict=True), start=2):
+    rows = zip(channels, ratios, kernels, cfg.strides, strict=True)
+    for stage, (out_channels, stage_ratios, kernel, stride) in enumerate(rows, start=2):
         with b.block(f"stage{stage}.unit0"):
-            x = down_unit(b, x, out_channels, cfg)
+            x = first_unit(b, x, out_channels, cfg, kernel, stride)
         for i, ratio in enumerate(stage_ratios, start=1):
             with b.block(f"stage{stage}.unit{i}"):
-                x = basic_unit(b, x, cfg, ratio)
+                x = basic_unit(b, x, cfg, kernel, ratio)
     with b.block("conv5"):
         x = conv_bn(b, "pw", x, conv5_channels(cfg), act=ReLU())
     return b.build(classifier(b, x, cfg.num_classes))
 
+
+LARGE_STRIDES = (1, 2, 2, 2)  # appendix table 2: conv3.1, conv4.1 and conv5.1 have a stride of 2
 
 FAMILIES = {
     "shufflenet_v2": Family(
@@ -146,6 +174,27 @@ FAMILIES = {
         build,
         "ShuffleNet v2 (ECCV 2018): channel split, equal widths, one shuffle",
         32,
-        {f"shufflenet_v2_{w:g}x": {"width": w} for w in (0.5, 1.0, 1.5, 2.0)},
+        {
+            **{f"shufflenet_v2_{w:g}x": {"width": w} for w in WIDTHS},
+            **{f"shufflenet_v2_{w:g}x_star": {"width": w, "depthwise_first": True} for w in WIDTHS},
+            **{f"shufflenet_v2_{w:g}x_residual": {"width": w, "residual": True} for w in WIDTHS},
+            "shufflenet_v2_2x_se": {"width": 2.0, "se_reduction": 1},
+            "shufflenet_v2_50": {
+                "strides": LARGE_STRIDES,
+                "repeats": (3, 4, 6, 3),
+                "stage_channels": (244, 488, 976, 1952),
+                "stem_channels": 64,
+                "conv5_channels": 2048,
+            },
+            "se_shufflenet_v2_164": {
+                "strides": LARGE_STRIDES,
+                "repeats": (10, 10, 23, 10),
+                "stage_channels": (340, 680, 1360, 2720),
+                "stem_channels": (64, 64, 128),
+                "conv5_channels": 2048,
+                "residual": True,
+                "se_reduction": 1,
+            },
+        },
     ),
 }

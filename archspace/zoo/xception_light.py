@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from archspace.errors import LawError
 from archspace.ir.builder import Builder, Value
 from archspace.ir.graph import Graph
 from archspace.ir.ops import Add, Conv2d, MaxPool2d, Op, ReLU
@@ -33,7 +32,7 @@ class XceptionLightConfig(NetworkConfig):
     stage_channels: tuple[int, ...] = knob((144, 288, 576), "output channels per stage at width 1", at_least=1)
     bottleneck_channels: tuple[int, ...] = knob((32, 64, 128), "channels inside the units per stage at width 1", at_least=1)
     stem_channels: int = knob(24, "output channels of conv1 at width 1", at_least=1)
-    kernel_size: int = knob(3, "kernel of the depthwise convolutions (odd)", at_least=1)
+    kernel_size: int = knob(3, "kernel of the depthwise convolutions (odd)", at_least=1, odd=True)
 
 
 def separable(b: Builder, name: str, x: Value, out_channels: int, kernel_size: int = 3, *, stride: int = 1, act: Op | None = None) -> Value:
@@ -57,8 +56,6 @@ def unit(b: Builder, x: Value, out_channels: int, bottleneck_channels: int, kern
 def build(cfg: XceptionLightConfig, b: Builder) -> Graph:
     """conv1, max pool, three stages, global pool, FC."""
     k = cfg.kernel_size
-    if k % 2 == 0:
-        raise LawError(f"xception_light: kernel_size must be odd, but got {k}. Near: {k - 1}, {k + 1}.")
     stages = zip(
         per_stage("xception_light", "stage_channels", cfg.stage_channels, 3),
         per_stage("xception_light", "bottleneck_channels", cfg.bottleneck_channels, 3),

@@ -68,7 +68,7 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "resnet18": ("resnet", {"depth": 18}),
     "fenet fixed": ("fenet", {"width": 0.5}),
     "fenet learned": ("fenet", {"width": 0.5, "learned_shifts": True}),
-    "fenet depthwise": ("fenet", {"width": 0.5, "spatial": "depthwise"}),
+    "fenet depthwise": ("fenet", {"width": 0.5, "shift": "depthwise"}),
 }
 
 # Every kind of op with a lowering, between 1x1 convolutions of 9 channels: (op, how many of them it reads).

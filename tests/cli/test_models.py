@@ -44,7 +44,7 @@ def typed(*words: str) -> Graph:
         (("shufflenet_v1@g=8", "--width", "0.5"), "shufflenet_v1", {"groups": 8, "width": 0.5}),
         (("shufflenet_v1@",), "shufflenet_v1", {}),
         (("shufflenet_v2@split_ratio=0.5,0.25,0.75",), "shufflenet_v2", {"split_ratio": (0.5, 0.25, 0.75)}),
-        (("fenet", "--spatial", "depthwise"), "fenet", {"spatial": "depthwise"}),
+        (("fenet", "--shift", "depthwise"), "fenet", {"shift": "depthwise"}),
         (("fenet_1.375x", "--learned-shifts"), "fenet", {"width": 1.375, "shift_sparsity": 0.695, "learned_shifts": True}),
         (("resnet18",), "resnet", {"depth": 18}),
         (("resnet50", "--width", "0.5"), "resnet", {"depth": 50, "width": 0.5}),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from archspace.ir import Graph
 from archspace.latency import latency_ms, load_profile, predict
 from archspace.units import parse_size
 from archspace.zoo import build
@@ -24,17 +25,23 @@ def rows(name: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def published_network(row: dict[str, str]) -> Graph:
+    """The paper's networks; its MobileNet v2 is a re-implementation."""
+    options = {"reimplemented": True} if row["family"] == "mobilenet_v2" else {}
+    return build(row["family"], width=float(row["width"]), input=parse_size(row["input"]), **options)
+
+
 def mape_pct(device: str, table: list[dict[str, str]]) -> float:
     profile, column = load_profile(device), DEVICES[device][0]
     errors = []
     for row in table:
-        graph = build(row["family"], width=float(row["width"]), input=parse_size(row["input"]))
+        graph = published_network(row)
         published_ms = 1000 / float(row[column])
         errors.append(abs(latency_ms(graph, profile) / published_ms - 1))
     return 100 * sum(errors) / len(errors)
 
 
-@pytest.mark.parametrize(("device", "expected"), [("gtx1080ti", 4.6), ("sd810", 8.4)])
+@pytest.mark.parametrize(("device", "expected"), [("gtx1080ti", 4.6), ("sd810", 7.9)])
 def test_the_papers_table_8_is_met_within_the_stated_error(device: str, expected: float) -> None:
     table = rows("table8.csv")
     assert len(table) == 18
@@ -56,7 +63,7 @@ def test_a_profile_states_the_error_that_the_study_measured_on_unseen_families(d
 @pytest.mark.parametrize("device", DEVICES)
 def test_no_network_of_the_fit_extrapolates(device: str) -> None:
     for row in rows("table8.csv"):
-        graph = build(row["family"], width=float(row["width"]), input=parse_size(row["input"]))
+        graph = published_network(row)
         assert predict(graph, device).extrapolates == ()
 
 

@@ -117,8 +117,8 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     "choices of lists of lists": (V1 + "[parameters.groups]\nchoices = [[[1]]]\n", ["parameters.groups", "[[1]]"]),
     "choices of dates": (V1 + "[parameters.groups]\nchoices = [1979-05-27]\n", ["groups must be a whole number"]),
     "choices unknown to the family": (
-        'family = "fenet"\n[parameters.spatial]\nchoices = ["shift", "depthwse"]\n',
-        ["fenet", "spatial", "'depthwse'", "Did you mean 'depthwise'?"],
+        'family = "fenet"\n[parameters.shift]\nchoices = ["sparse", "depthwse"]\n',
+        ["fenet", "shift", "'depthwse'", "Did you mean 'depthwise'?"],
     ),
     "value out of the family's bounds": (V1 + "[parameters.width]\nlow = 0.0\nhigh = 2.0\n", ["width must be above 0", "0"]),
     "value of the wrong type": (V1 + "[parameters.groups]\nlow = 1.5\nhigh = 2.5\n", ["groups must be a whole number", "1.5"]),

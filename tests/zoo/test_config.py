@@ -12,6 +12,7 @@ from archspace.zoo import ZOO
 from archspace.zoo.config import (
     KIND_WORDS,
     PARSERS,
+    FamilyConfig,
     NetworkConfig,
     config_options,
     is_flag,
@@ -62,7 +63,7 @@ def test_every_known_type_belongs_to_a_knob() -> None:
         ("shufflenet_v1", "batch", "8", 8),
         ("shufflenet_v1", "width", "0.5", 0.5),
         ("shufflenet_v1", "width", "2", 2.0),
-        ("fenet", "spatial", "depthwise", "depthwise"),
+        ("fenet", "shift", "depthwise", "depthwise"),
         ("shufflenet_v1", "input", "480x640", (480, 640)),
         ("shufflenet_v1", "input", "96", (96, 96)),
         ("shufflenet_v1", "stem_channels", "24", 24),
@@ -72,6 +73,11 @@ def test_every_known_type_belongs_to_a_knob() -> None:
         ("shufflenet_v1", "stage_channels", "240,480,960", (240, 480, 960)),
         ("shufflenet_v1", "groups", "8", 8),
         ("shufflenet_v1", "g", "2,4,8", (2, 4, 8)),
+        ("shufflenet_v1", "activation", "hardswish", "hardswish"),
+        ("shufflenet_v1", "features", "yes", True),
+        ("shufflenet_v1", "se_reduction", "16", 16),
+        ("shufflenet_v1", "strides", "1,2,2,2", (1, 2, 2, 2)),
+        ("shufflenet_v2", "stem_channels", "64,64,128", (64, 64, 128)),
         ("shufflenet_v2", "split_ratio", "0.5", 0.5),
         ("shufflenet_v2", "split_ratio", "0.25,0.5,0.75", (0.25, 0.5, 0.75)),
     ],
@@ -95,7 +101,7 @@ def test_an_option_is_read_from_a_word(family: str, name: str, text: str, value:
         ("shufflenet_v1", "repeats", "4,,4", "whole numbers with commas"),
         ("shufflenet_v1", "repeats", "", "whole numbers with commas"),
         ("shufflenet_v1", "stage_channels", "240;480", "whole numbers with commas"),
-        ("shufflenet_v1", "groups", "3,", "a whole number, or one per stage with commas"),
+        ("shufflenet_v1", "groups", "3,", "a whole number, or several with commas"),
         ("shufflenet_v2", "split_ratio", "half", "a number, or several with commas"),
         ("shufflenet_v1", "batch", "9" * 5000, "a whole number"),
     ],
@@ -127,7 +133,7 @@ def test_an_alias_sets_its_field() -> None:
 
 
 def test_flags_are_the_yes_no_options() -> None:
-    assert [name for name in option_names(V1) if is_flag(V1, name)] == ["arch2", "shallow", "shuffle"]
+    assert [name for name in option_names(V1) if is_flag(V1, name)] == ["features", "arch2", "shallow", "shuffle"]
     assert is_flag(FENET, "learned-shifts")
     assert not is_flag(V1, "groups")
     assert not is_flag(V1, "no_such_option")
@@ -145,12 +151,12 @@ def test_a_width_is_a_number_above_zero(family: str, width: Any) -> None:
         ({"width": 0}, "shufflenet_v1: width must be above 0, but got 0"),
         ({"groups": 0}, "shufflenet_v1: groups must be at least 1, but got 0"),
         ({"groups": (3, 0, 3)}, "shufflenet_v1: groups must be at least 1, but got 0"),
-        ({"groups": 2.0}, "shufflenet_v1: groups must be a whole number, or one per stage with commas (3,3,8), but got 2.0"),
+        ({"groups": 2.0}, "shufflenet_v1: groups must be a whole number, or several with commas (3,3,8), but got 2.0"),
         (
             {"groups": (3, 2.5, 3)},
-            "shufflenet_v1: groups must be a whole number, or one per stage with commas (3,3,8), but got (3, 2.5, 3)",
+            "shufflenet_v1: groups must be a whole number, or several with commas (3,3,8), but got (3, 2.5, 3)",
         ),
-        ({"g": True}, "shufflenet_v1: groups must be a whole number, or one per stage with commas (3,3,8), but got True"),
+        ({"g": True}, "shufflenet_v1: groups must be a whole number, or several with commas (3,3,8), but got True"),
         ({"repeats": ()}, "shufflenet_v1: repeats must be whole numbers with commas (4,8,4), but got ()"),
         ({"repeats": 4}, "shufflenet_v1: repeats must be whole numbers with commas (4,8,4), but got 4"),
         ({"repeats": "484"}, "shufflenet_v1: repeats must be whole numbers with commas (4,8,4), but got '484'"),
@@ -162,6 +168,13 @@ def test_a_width_is_a_number_above_zero(family: str, width: Any) -> None:
         ({"input": (224, 0)}, "shufflenet_v1: input must be at least 1, but got 0"),
         ({"batch": 0}, "shufflenet_v1: batch must be at least 1, but got 0"),
         ({"num_classes": 0}, "shufflenet_v1: num_classes must be at least 1, but got 0"),
+        ({"strides": (1, 0, 2)}, "shufflenet_v1: strides must be at least 1, but got 0"),
+        ({"strides": 2}, "shufflenet_v1: strides must be whole numbers with commas (4,8,4), but got 2"),
+        ({"strides": ()}, "shufflenet_v1: strides must be whole numbers with commas (4,8,4), but got ()"),
+        ({"kernel_size": 0}, "shufflenet_v1: kernel_size must be at least 1, but got 0"),
+        ({"activation": 6}, "shufflenet_v1: activation must be a word, but got 6"),
+        ({"activation": ("relu", "silu")}, "shufflenet_v1: activation must be a word, but got ('relu', 'silu')"),
+        ({"features": 1}, "shufflenet_v1: features must be yes or no, but got 1"),
         ({"shuffle": 1}, "shufflenet_v1: shuffle must be yes or no, but got 1"),
         ({"shuffle": "yes"}, "shufflenet_v1: shuffle must be yes or no, but got 'yes'"),
     ],
@@ -177,9 +190,9 @@ def test_each_of_several_numbers_is_checked(ratio: tuple[Any, ...]) -> None:
 
 def test_a_word_that_is_none_of_the_choices_gets_the_nearest_one() -> None:
     with pytest.raises(UnknownNameError) as caught:
-        make_config("fenet", FENET, {"spatial": "shft"})
-    assert str(caught.value) == "unknown value of fenet: spatial 'shft'. Did you mean 'shift'?"
-    assert law("fenet", spatial=None) == "fenet: spatial must be a word, but got None"
+        make_config("fenet", FENET, {"shift": "spars"})
+    assert str(caught.value) == "unknown value of fenet: shift 'spars'. Did you mean 'sparse'?"
+    assert law("fenet", shift=None) == "fenet: shift must be a word, but got None"
 
 
 def test_lists_stand_for_tuples_and_options_are_json_values() -> None:
@@ -200,10 +213,16 @@ def test_a_config_is_a_value_and_replace_makes_the_next_one() -> None:
 
 
 @pytest.mark.parametrize("family", ZOO)
-def test_every_family_has_the_knobs_of_all_networks_and_a_width(family: str) -> None:
+def test_every_family_has_the_knobs_of_all_families_and_a_width(family: str) -> None:
     kind = ZOO[family].config
-    assert issubclass(kind, NetworkConfig)
-    assert {"input", "batch", "num_classes", "width", "repeats"} <= set(option_names(kind))
+    assert issubclass(kind, FamilyConfig)
+    assert {"input", "batch", "width", "repeats"} <= set(option_names(kind))
+    of_classifiers = {"num_classes", "activation", "features"} & set(option_names(kind))
+    assert len(of_classifiers) == (3 if issubclass(kind, NetworkConfig) else 0)
+
+
+def test_all_families_but_the_stacks_of_the_guidelines_are_classifiers() -> None:
+    assert [name for name, family in ZOO.items() if not issubclass(family.config, NetworkConfig)] == [f"guideline{i}" for i in (1, 2, 3, 4)]
 
 
 def test_a_single_value_holds_for_all_stages() -> None:
@@ -212,3 +231,11 @@ def test_a_single_value_holds_for_all_stages() -> None:
     with pytest.raises(LawError) as caught:
         per_stage("net", "groups", (1, 2), 3)
     assert str(caught.value) == "net: groups must have one value or 3, but got 2: (1, 2)"
+
+
+def test_an_even_kernel_is_refused_wherever_it_stands() -> None:
+    assert make_config("shufflenet_v1", V1, {"kernel_size": (1, 3, 5)}).kernel_size == (1, 3, 5)
+    assert law("shufflenet_v1", kernel_size=2) == "shufflenet_v1: kernel_size must be odd, but got 2. Near: 1, 3."
+    assert law("shufflenet_v2", kernel_size=(3, 5, 6)) == "shufflenet_v2: kernel_size must be odd, but got 6. Near: 5, 7."
+    assert law("fenet", shift_kernel=4) == "fenet: shift_kernel must be odd, but got 4. Near: 3, 5."
+    assert law("googlenet", large_kernel=4) == "googlenet: large_kernel must be odd, but got 4. Near: 3, 5."
