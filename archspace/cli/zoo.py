@@ -173,12 +173,12 @@ def _first_of_each(members: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _check_table(records: list[dict[str, Any]]) -> Table:
-    columns = (*NUMBER_COLUMNS, "tolerance", "<verdict", "<source")
+    columns = (*NUMBER_COLUMNS, "<counts", "tolerance", "<verdict", "<source")
     footnotes = list(dict.fromkeys(record["note"] for record in records if record["note"]))
     rows = []
     for record in records:
         mark = f" [{footnotes.index(record['note']) + 1}]" if record["note"] else ""
-        rows.append([*_numbers(record), f"{record['tolerance_pct']:g} %{mark}", record["verdict"], record["source"]])
+        rows.append([*_numbers(record), record["convention"], f"{record['tolerance_pct']:g} %{mark}", record["verdict"], record["source"]])
     verdicts = [record["verdict"].partition(":")[0] for record in records]
     notes = [f"[{number}] {note}" for number, note in enumerate(footnotes, start=1)]
     notes.append(f"{verdicts.count('met')} of {len(records)} printed complexities are met")
@@ -186,7 +186,7 @@ def _check_table(records: list[dict[str, Any]]) -> Table:
         notes.append(f"{contradicted} are beyond the tolerance where another source prints another number for the same network")
     if missed := verdicts.count("missed"):
         notes.append(f"{missed} are missed")
-    return Table(columns, rows, notes=notes, optional=("<source",))
+    return Table(columns, rows, notes=notes, optional=("<source", "<counts"))
 
 
 def _numbers(record: dict[str, Any]) -> list[str]:

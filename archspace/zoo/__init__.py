@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from archspace.errors import LawError, UnknownNameError
@@ -26,7 +27,8 @@ from archspace.zoo import (
     skeleton,
     xception_light,
 )
-from archspace.zoo.config import FamilyConfig, NetworkConfig, config_options, make_config
+from archspace.zoo.blocks import ReductionError
+from archspace.zoo.config import FamilyConfig, config_options, make_config
 from archspace.zoo.family import Family
 from archspace.zoo.variants import backbone, with_activation
 
@@ -50,6 +52,8 @@ ZOO: dict[str, Family] = {
     **skeleton.FAMILIES,
     **guidelines.FAMILIES,
 }
+
+SPACERS = str.maketrans("", "", " -_")  # what spellings of a name differ in
 
 # member name -> (family name, options)
 MEMBERS: dict[str, tuple[str, Mapping[str, Any]]] = {
@@ -89,7 +93,7 @@ def _as_written(name: str) -> str:
 
 
 def _plain(name: str) -> str:
-    return "".join(c for c in name.lower() if c.isalnum() or c == ".")
+    return name.lower().translate(SPACERS)
 
 
 def build(name: str, /, **options: Any) -> Graph:
@@ -105,13 +109,25 @@ def build(name: str, /, **options: Any) -> Graph:
 def build_config(name: str, config: FamilyConfig) -> Graph:
     """The graph of a family's config. Raises LawError for values that cannot be built."""
     family = ZOO[name]
-    if min(config.input) < family.stride:
+    if family.checks_input and min(config.input) < family.stride:
         raise LawError(
             f"{name}: the input must be at least the network's stride of {family.stride} pixels, but got {format_size(*config.input)}. "
             f"Smallest input: {family.stride}."
         )
-    graph = family.build(config, Builder(name, {"family": name, **config_options(config)}))
-    if isinstance(config, NetworkConfig):
-        graph = graph if config.activation is None else with_activation(graph, config.activation)
-        graph = backbone(graph) if config.features else graph
-    return graph
+    try:
+        graph = family.build(config, Builder(name, {"family": name, **config_options(config)}))
+    except ReductionError as error:
+        raise LawError(f"{error} Largest in all units: {_largest_reduction(family, config, error)}.") from None
+    graph = graph if config.activation is None else with_activation(graph, config.activation)
+    return backbone(graph) if config.features else graph
+
+
+def _largest_reduction(family: Family, config: FamilyConfig, error: ReductionError) -> int:
+    """The largest reduction that all squeeze-and-excitations of a network allow: each that is refused names the next lower."""
+    while True:
+        try:
+            family.build(replace(config, **{"se_reduction": error.largest}), Builder("largest"))
+        except ReductionError as smaller:
+            error = smaller
+        else:
+            return error.largest

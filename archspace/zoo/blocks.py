@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 from archspace.errors import LawError
 from archspace.ir.builder import Builder, Value
 from archspace.ir.ops import (
     AdaptiveAvgPool2d,
+    AvgPool2d,
     BatchNorm2d,
+    Concat,
     Conv2d,
     Dropout,
     Flatten,
     Linear,
+    MaxPool2d,
     Multiply,
     Op,
     ReLU,
@@ -45,6 +51,48 @@ def depthwise_bn(b: Builder, name: str, x: Value, kernel_size: int = 3, *, strid
     return conv_bn(b, name, x, x.channels, kernel_size, stride=stride, groups=x.channels, act=act)
 
 
+def stem(b: Builder, x: Value, out_channels: int | tuple[int, ...]) -> Value:
+    """3x3 convolutions, the first at stride 2, and a 3x3 max pool at stride 2, as the block `stem`: a quarter of the resolution."""
+    with b.block("stem"):
+        for i, c in enumerate(out_channels if isinstance(out_channels, tuple) else (out_channels,), start=1):
+            x = conv_bn(b, f"conv{i}", x, c, 3, stride=2 if i == 1 else 1, act=ReLU())
+        return b.add("maxpool", MaxPool2d(3, stride=2, padding=1), x)
+
+
+def pooled_shortcut(b: Builder, x: Value, y: Value) -> Value:
+    """A unit at stride 2 that keeps its input: 3x3 average pool, concatenation with `y`, ReLU (ShuffleNet v1, figure 2 c)."""
+    shortcut = b.add("pool", AvgPool2d(3, stride=2, padding=1), x)
+    return b.add("act", ReLU(), b.add("concat", Concat(), shortcut, y))
+
+
+def computed_channels(place: str, out_channels: int, x: Value) -> int:
+    """What a unit with a pooled shortcut computes itself: its output without its input. Raises LawError when nothing is left."""
+    if out_channels <= x.channels:
+        raise LawError(
+            f"{place}: a stage must have more channels than its input, which its first unit keeps by concatenation, "
+            f"but got {out_channels} after {x.channels}. Use stage_channels above {x.channels}, or a larger width."
+        )
+    return out_channels - x.channels
+
+
+def inverted_bottleneck(
+    b: Builder,
+    x: Value,
+    out_channels: int,
+    expanded_channels: int | None,
+    spatial: Callable[[Value], Value],
+    *,
+    act: Op,
+    se: PlacedSE,
+) -> Value:
+    """Expand (not at all for None), look at neighbours, project without activation (MobileNetV2, figure 4; SSL, figures 4 and 6)."""
+    y = x if expanded_channels is None else conv_bn(b, "expand", x, expanded_channels, act=act)
+    y = spatial(y)
+    y = squeeze_excite(b, "se", y, se.at("expansion"))
+    y = conv_bn(b, "project", y, out_channels)
+    return squeeze_excite(b, "se", y, se.at("output"))
+
+
 def classifier(b: Builder, x: Value, num_classes: int, dropout: float = 0.0) -> Value:
     """Global average pool, flatten, dropout where asked, fully connected layer, as the block `head`."""
     with b.block("head"):
@@ -64,6 +112,26 @@ def multiple_of(value: float, factor: int) -> int:
     return factor * max(1, int(value / factor + 0.5))
 
 
+@dataclass(frozen=True, slots=True)
+class PlacedSE:
+    """Whether, by how much and where an inverted bottleneck has squeeze-and-excitation."""
+
+    reduction: int | None
+    placement: str
+
+    def at(self, place: str) -> int | None:
+        """The reduction at a place; None where there is none."""
+        return self.reduction if place == self.placement else None
+
+
+class ReductionError(LawError):
+    """A squeeze-and-excitation without a hidden channel; `largest` is the largest reduction at its place."""
+
+    def __init__(self, message: str, largest: int) -> None:
+        super().__init__(message)
+        self.largest = largest
+
+
 def squeeze_excite(
     b: Builder, name: str, x: Value, reduction: int | None, *, of_channels: int | None = None, gate: Op | None = None
 ) -> Value:
@@ -78,9 +146,10 @@ def squeeze_excite(
     channels = of_channels or x.channels
     hidden_channels = channels // reduction
     if not hidden_channels:
-        raise LawError(
+        raise ReductionError(
             f"{b.place}{name}: squeeze-and-excitation must keep a hidden channel, so its reduction must be at most its channels, "
-            f"but got se_reduction={reduction}, channels={channels}. Largest here: {channels}."
+            f"but got se_reduction={reduction}, channels={channels}.",
+            channels,
         )
     with b.scope(name):
         s = b.add("pool", AdaptiveAvgPool2d(1), x)

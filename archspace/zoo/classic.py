@@ -277,6 +277,7 @@ FAMILIES = {
         "AlexNet (NIPS 2012): five convolutions, grouped over two GPUs",
         32,
         {"alexnet_2012": {"groups": 2}, "alexnet_2014": {"groups": 1, "stage_channels": (64, 192, 384, 256, 256)}},
+        checks_input=False,
     ),
     "googlenet": Family(
         GoogLeNetConfig,
@@ -291,5 +292,6 @@ FAMILIES = {
         "SqueezeNet (2016): fire modules",
         16,
         {f"squeezenet_{version}": {"version": version} for version in SQUEEZENETS},
+        checks_input=False,
     ),
 }

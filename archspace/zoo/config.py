@@ -38,6 +38,10 @@ class FamilyConfig:
 
     input: tuple[int, int] = knob((224, 224), "input height and width in pixels", at_least=1)
     batch: int = knob(1, "images per batch", at_least=1)
+    activation: str | None = knob(
+        None, f"nonlinearity instead of every ReLU and ReLU6: {', '.join(ACTIVATIONS)}", choices=tuple(ACTIVATIONS)
+    )
+    features: bool = knob(False, "a backbone: no classifier, the output of every stage instead")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,10 +49,6 @@ class NetworkConfig(FamilyConfig):
     """What every classifier can be asked for."""
 
     num_classes: int = knob(1000, "outputs of the classifier", at_least=1)
-    activation: str | None = knob(
-        None, f"nonlinearity instead of every ReLU and ReLU6: {', '.join(ACTIVATIONS)}", choices=tuple(ACTIVATIONS)
-    )
-    features: bool = knob(False, "a backbone: no classifier, the output of every stage instead")
 
 
 C = TypeVar("C", bound=FamilyConfig)

@@ -37,7 +37,7 @@ from archspace.ir.ops import (
     MaxPool2d,
     ReLU,
 )
-from archspace.zoo.blocks import classifier, conv_bn, multiple_of
+from archspace.zoo.blocks import classifier, conv_bn, multiple_of, stem
 from archspace.zoo.config import NetworkConfig, knob, per_stage
 from archspace.zoo.family import Family
 
@@ -162,9 +162,7 @@ def build_light(cfg: DenseNetLightConfig, b: Builder) -> Graph:
     growth_rates = per_stage("densenet_light", "growth_rate", cfg.growth_rate, 3)
     repeats = per_stage("densenet_light", "repeats", cfg.repeats, 3)
     x = b.input((cfg.batch, 3, *cfg.input))
-    with b.block("stem"):
-        x = conv_bn(b, "conv1", x, cfg.stem_channels, 3, stride=2, act=ReLU())
-        x = b.add("maxpool", MaxPool2d(3, stride=2, padding=1), x)
+    x = stem(b, x, cfg.stem_channels)
     for stage, (growth_rate, n) in enumerate(zip(growth_rates, repeats, strict=True), start=2):
         x = transition(b, f"stage{stage}.transition", x, cfg.compression)
         x = dense_block(b, f"stage{stage}", x, n, scaled(growth_rate * cfg.width), cfg.bottleneck)

@@ -20,3 +20,4 @@ class Family:
     summary: str
     stride: int  # input pixels per pixel of the last feature map
     members: Mapping[str, Mapping[str, Any]]
+    checks_input: bool = True  # the input must reach the stride; no where `build` has a stricter law of its own

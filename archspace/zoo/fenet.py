@@ -2,7 +2,8 @@
 
 Underspecified there, and chosen here:
 - Width multiplies every channel count without rounding to multiples (the fraction is cut): at 1.375 the last is 1897, and the published
-  563 M and 5.9 M follow. At 1.0 the structure gives 299.7 M (published 301 M) and 3.5 M parameters (published 3.7 M).
+  563 M and 5.9 M follow. At 1.0 the structure of table 4 gives 299.7 M (published 301 M) and 3.52 M parameters (published 3.7 M): with 1520
+  instead of its 1380 last channels both would be met (301.6 M, 3.70 M), so tables 4 and 5 do not agree there.
 - The published parameters leave the displacements out (section 3 calls them negligible), and so does `learned_shifts=False`: the
   displacements are constants of the deployed network. `learned_shifts=True` makes them two parameters per expanded channel.
 - Split and concat are done in place (section 4.3), so they are views here and cost nothing.
@@ -19,7 +20,7 @@ from archspace.errors import LawError
 from archspace.ir.builder import Builder, Value
 from archspace.ir.graph import Graph
 from archspace.ir.ops import Add, AvgPool2d, ChannelSlice, Concat, ReLU
-from archspace.zoo.blocks import SE_HELP, SE_PLACEMENTS, classifier, conv_bn, squeeze_excite
+from archspace.zoo.blocks import SE_HELP, SE_PLACEMENTS, PlacedSE, classifier, conv_bn, inverted_bottleneck
 from archspace.zoo.config import knob, per_stage
 from archspace.zoo.family import Family
 from archspace.zoo.shifts import SHIFT_HELP, SHIFTS, SPARSITY_HELP, ShiftConfig, shifted, sparsities
@@ -48,7 +49,7 @@ def scaled(channels: int, width: float) -> int:
     return max(1, int(channels * width))
 
 
-def inverted_bottleneck(
+def ib_unit(
     b: Builder,
     x: Value,
     out_channels: int,
@@ -61,13 +62,12 @@ def inverted_bottleneck(
     residual: bool = False,
 ) -> Value:
     """Figure 4: IB-SSL (a), Res-IB-SSL (b) with `residual`, IB-Pool (c) with `pool`. A shift takes the next sparsity of `rest`."""
-    y = conv_bn(b, "expand", x, x.channels * expansion, act=ReLU())
-    y = b.add("pool", AvgPool2d(2, stride=2), y) if pool else shifted(b, y, cfg, kernel_size=kernel_size, sparsity=next(rest))
-    if cfg.se_placement == "expansion":
-        y = squeeze_excite(b, "se", y, cfg.se_reduction)
-    y = conv_bn(b, "project", y, out_channels)
-    if cfg.se_placement == "output":
-        y = squeeze_excite(b, "se", y, cfg.se_reduction)
+
+    def spatial(y: Value) -> Value:
+        return b.add("pool", AvgPool2d(2, stride=2), y) if pool else shifted(b, y, cfg, kernel_size=kernel_size, sparsity=next(rest))
+
+    se = PlacedSE(cfg.se_reduction, cfg.se_placement)
+    y = inverted_bottleneck(b, x, out_channels, x.channels * expansion, spatial, act=ReLU(), se=se)
     return b.add("add", Add(), x, y) if residual else y
 
 
@@ -96,10 +96,10 @@ def fe_block(
             part = channels * 2**i // 2 ** (units - 1)
             active = b.add("split", ChannelSlice(0, part, copies=False), x)
             kept = b.add("keep", ChannelSlice(part, channels, copies=False), x)
-            active = inverted_bottleneck(b, active, part, cfg, rest, expansion=expansion, kernel_size=kernel_size, residual=True)
+            active = ib_unit(b, active, part, cfg, rest, expansion=expansion, kernel_size=kernel_size, residual=True)
             x = b.add("concat", Concat(copies=False), active, kept)
     with b.block(f"{stage}.unit{units - 1}"):
-        return inverted_bottleneck(b, x, out_channels, cfg, rest, expansion=expansion, kernel_size=kernel_size, pool=stride == 2)
+        return ib_unit(b, x, out_channels, cfg, rest, expansion=expansion, kernel_size=kernel_size, pool=stride == 2)
 
 
 def build(cfg: FENetConfig, b: Builder) -> Graph:
@@ -117,10 +117,10 @@ def build(cfg: FENetConfig, b: Builder) -> Graph:
     with b.block("stem.conv1"):
         x = conv_bn(b, "conv", x, stem, 3, stride=2)
     with b.block("stem.ib_ssl"):
-        x = inverted_bottleneck(b, x, stem, cfg, rest, expansion=STEM_EXPANSION, kernel_size=kernels[0])
+        x = ib_unit(b, x, stem, cfg, rest, expansion=STEM_EXPANSION, kernel_size=kernels[0])
     with b.block("stem.ib_pool"):
         pooled_channels = scaled(POOL_CHANNELS, cfg.width)
-        x = inverted_bottleneck(b, x, pooled_channels, cfg, rest, expansion=POOL_EXPANSION, kernel_size=kernels[0], pool=True)
+        x = ib_unit(b, x, pooled_channels, cfg, rest, expansion=POOL_EXPANSION, kernel_size=kernels[0], pool=True)
     rows = zip(channels, repeats, expansions, kernels, FE_BLOCKS, strict=True)
     for i, (out_channels, units, t, kernel, (_, _, stride)) in enumerate(rows, start=1):
         x = fe_block(b, f"stage{i}", x, out_channels, cfg, rest, units=units, stride=stride, expansion=t, kernel_size=kernel)

@@ -24,6 +24,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import lcm
 
+from archspace.errors import LawError
 from archspace.ir.builder import Builder, Value
 from archspace.ir.graph import Graph
 from archspace.ir.ops import Add, ChannelShuffle, ReLU, ReLU6
@@ -73,11 +74,23 @@ def sparse_product(b: Builder, x: Value, channels: int, groups: tuple[int, ...],
     return x
 
 
+def common_multiple(family: str, groups: tuple[int, ...], channels: float) -> int:
+    """What channels are rounded to so that all groups divide them. Raises LawError where that is more than the narrowest stage has."""
+    factor = lcm(*groups)
+    if factor > channels:
+        raise LawError(
+            f"{family}: groups must divide the channels, which go to multiples of their least common multiple, "
+            f"but got groups={groups}, whose multiple {factor} is more than the narrowest stage's {channels:g} channels. "
+            f"Use groups with a multiple of at most {int(channels)}, or a larger width."
+        )
+    return factor
+
+
 def build_igcv2(cfg: IGCV2Config, b: Builder) -> Graph:
     """MobileNet v1's 13 separable convolutions, their pointwise halves as interleaved group convolutions."""
     groups = cfg.groups if isinstance(cfg.groups, tuple) else (cfg.groups,)
-    factor = lcm(*groups)
     given = per_stage("igcv2", "stage_channels", cfg.stage_channels or IGCV2_STAGES, len(V1_STAGES))
+    factor = common_multiple("igcv2", groups, min(given) * cfg.width)
     as_given = cfg.stage_channels is not None and cfg.width == 1
     channels = [c if as_given else multiple_of(c * cfg.width, factor) for c in given]
     repeats = per_stage("igcv2", "repeats", cfg.repeats, len(V1_STAGES))
@@ -119,8 +132,8 @@ def build_igcv3(cfg: IGCV3Config, b: Builder) -> Graph:
     """A convolution, MobileNet v2's seven stages of low-rank group convolution blocks, a last convolution."""
     stages = len(V2_STAGES)
     groups = per_stage("igcv3_d", "groups", cfg.groups, 2)
-    factor = lcm(*groups)
     given = per_stage("igcv3_d", "stage_channels", cfg.stage_channels or tuple(row[0] for row in V2_STAGES), stages)
+    factor = common_multiple("igcv3_d", groups, min(given) * cfg.width)
     as_given = cfg.stage_channels is not None and cfg.width == 1
     channels = [c if as_given else rounded(c * cfg.width, factor) for c in given]
     repeats = per_stage("igcv3_d", "repeats", cfg.repeats, stages)

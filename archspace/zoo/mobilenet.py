@@ -11,18 +11,20 @@ block. It is fitted to them. SE in v1 reduces by 16, as its authors' (Hu et al.,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
-from archspace.ir.builder import Builder, Value
+from archspace.ir.builder import Builder
 from archspace.ir.graph import Graph
 from archspace.ir.ops import Add, ReLU, ReLU6
 from archspace.zoo.blocks import (
     SE_HELP,
     SE_PLACEMENTS,
+    PlacedSE,
     classifier,
     conv_bn,
     depthwise_bn,
+    inverted_bottleneck,
     multiple_of,
     squeeze_excite,
 )
@@ -32,6 +34,8 @@ from archspace.zoo.family import Family
 # (output channels, units, stride of the first) per stage, at width 1.
 V1_STAGES = ((64, 1, 1), (128, 2, 2), (256, 2, 2), (512, 6, 2), (1024, 2, 2))  # MobileNets, table 1, by resolution
 V2_STAGES = ((16, 1, 1), (24, 2, 2), (32, 3, 2), (64, 4, 2), (96, 3, 1), (160, 3, 2), (320, 1, 1))  # MobileNetV2, table 2
+
+V2_WIDTHS = (0.15, 0.35, 0.4, 0.5, 0.6, 0.75, 1.0, 1.3, 1.4)  # MobileNetV2 and its code; ShuffleNet v2, table 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,18 +98,6 @@ def scaled(cfg: MobileNetV2Config, channels: int) -> int:
     return multiple_of(channels * cfg.width, 1) if cfg.reimplemented else rounded(channels * cfg.width)
 
 
-def inverted_bottleneck(
-    b: Builder, x: Value, out_channels: int, *, expansion: int, kernel_size: int, stride: int, se: Mapping[str, int]
-) -> Value:
-    """Expand, depthwise, project without activation, add where the shape stays (MobileNetV2, figure 4). `se`: placement -> reduction."""
-    y = x if expansion == 1 else conv_bn(b, "expand", x, x.channels * expansion, act=ReLU6())
-    y = depthwise_bn(b, "dw", y, kernel_size, stride=stride, act=ReLU6())
-    y = squeeze_excite(b, "se", y, se.get("expansion"))
-    y = conv_bn(b, "project", y, out_channels)
-    y = squeeze_excite(b, "se", y, se.get("output"))
-    return b.add("add", Add(), x, y) if x.shape == y.shape else y
-
-
 def build_v2(cfg: MobileNetV2Config, b: Builder) -> Graph:
     """Table 2: a convolution, seven stages of inverted bottlenecks, a last convolution."""
     given = per_stage("mobilenet_v2", "stage_channels", cfg.stage_channels or tuple(row[0] for row in V2_STAGES), len(V2_STAGES))
@@ -116,7 +108,7 @@ def build_v2(cfg: MobileNetV2Config, b: Builder) -> Graph:
     expansions = cfg.expansion if isinstance(cfg.expansion, tuple) else (1, *(cfg.expansion,) * (len(V2_STAGES) - 1))
     expansions = per_stage("mobilenet_v2", "expansion", expansions, len(V2_STAGES))
     kernels = per_stage("mobilenet_v2", "kernel_size", cfg.kernel_size, len(V2_STAGES))
-    se = {} if cfg.se_reduction is None else {cfg.se_placement: cfg.se_reduction}
+    se = PlacedSE(cfg.se_reduction, cfg.se_placement)
     last = cfg.last_channels or (1280 if cfg.width <= 1 else scaled(cfg, 1280))
     x = b.input((cfg.batch, 3, *cfg.input))
     with b.block("stem"):
@@ -126,7 +118,10 @@ def build_v2(cfg: MobileNetV2Config, b: Builder) -> Graph:
         for i in range(units):
             with b.block(f"stage{stage}.unit{i}"):
                 stride = first if i == 0 else 1
-                x = inverted_bottleneck(b, x, out_channels, expansion=t, kernel_size=kernel, stride=stride, se=se)
+                spatial = partial(depthwise_bn, b, "dw", kernel_size=kernel, stride=stride, act=ReLU6())
+                expanded = None if t == 1 else t * x.channels
+                y = inverted_bottleneck(b, x, out_channels, expanded, spatial, act=ReLU6(), se=se)
+                x = b.add("add", Add(), x, y) if x.shape == y.shape else y
     with b.block("last"):
         x = conv_bn(b, "pw", x, last, act=ReLU6())
     return b.build(classifier(b, x, cfg.num_classes, dropout=0.2))
@@ -151,8 +146,8 @@ FAMILIES = {
         "MobileNet v2 (CVPR 2018): inverted residuals with linear bottlenecks",
         32,
         {
-            **{f"mobilenet_v2_{w:g}x": {"width": w} for w in (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)},
-            **{f"mobilenet_v2_{w:g}x_{side}": {"width": w, "input": (side, side)} for w in (0.75, 1.0) for side in (192, 160)},
+            **{f"mobilenet_v2_{w:g}x": {"width": w} for w in V2_WIDTHS},
+            **{f"mobilenet_v2_{w:g}x_{side}": {"width": w, "input": (side, side)} for w in V2_WIDTHS for side in (192, 160)},
             **{f"mobilenet_v2_{w:g}x_reimpl": {"width": w, "reimplemented": True} for w in (0.15, 0.6, 1.0, 1.4)},
             "mobilenet_v2_0.75x_192_reimpl": {"width": 0.75, "input": (192, 192), "reimplemented": True},
             "mobilenet_v2_0.4x_160_reimpl": {"width": 0.4, "input": (160, 160), "reimplemented": True},

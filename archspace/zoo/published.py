@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,15 +69,16 @@ def published_by_member() -> dict[str, tuple[Published, ...]]:
 def verdict(row: Published, madds_m: float, params_m: float, others: Iterable[Published] = ()) -> str:
     """What comes of holding counted millions against a printed row: 'met', 'missed: madds', or 'sources contradict: params 6.06 (...)'.
 
-    A count beyond the tolerance is a miss, unless one of `others`, rows of the same network from other sources, prints another number.
+    A count beyond the tolerance is a miss, unless it meets what another paper among `others`, rows of the same network, prints instead.
     """
-    others = [other for other in others if other is not row]
+    elsewhere = [other for other in others if other.paper != row.paper]
     contradicted, missed = [], []
     for what, counted, printed in (("madds", madds_m, row.madds_m), ("params", params_m, row.params_m)):
         if printed is None or meets(counted, printed, row.tolerance_pct):
             continue
-        differing = list(_differing(what, printed, others))
-        if differing:
+        numbers = [(other.madds_m if what == "madds" else other.params_m, other) for other in elsewhere]
+        if any(number is not None and meets(counted, number, other.tolerance_pct) for number, other in numbers):
+            differing = [f"{number:g} ({other.source})" for number, other in numbers if number is not None and _differ(number, printed)]
             contradicted.append(f"{what} {', '.join(differing)}")
         else:
             missed.append(what)
@@ -95,12 +96,9 @@ def meets(counted: float, printed: float, tolerance_pct: float) -> bool:
     return abs(counted / printed - 1) <= tolerance_pct / 100 or abs(counted - printed) <= _half_digit(printed) + 1e-9
 
 
-def _differing(what: str, printed: float, others: Iterable[Published]) -> Iterator[str]:
-    """The numbers of other sources that are not the same number printed with more or fewer digits."""
-    for other in others:
-        number = other.madds_m if what == "madds" else other.params_m
-        if number is not None and abs(number - printed) > max(_half_digit(number), _half_digit(printed)) + 1e-9:
-            yield f"{number:g} ({other.source})"
+def _differ(number: float, printed: float) -> bool:
+    """Whether two printed numbers are not one number with more or fewer digits."""
+    return abs(number - printed) > max(_half_digit(number), _half_digit(printed)) + 1e-9
 
 
 def _half_digit(printed: float) -> float:

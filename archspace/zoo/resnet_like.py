@@ -47,6 +47,7 @@ class ResNeXtConfig(NetworkConfig):
     depth: int = knob(50, "layers: 50, 101 or 152", at_least=1)
     cardinality: int = knob(32, "groups C of every 3x3 convolution", alias="groups", at_least=1, at_most=10_000)
     group_width: int = knob(4, "channels d per group in the first stage; the next stages double it", at_least=1, at_most=10_000)
+    stage_channels: tuple[int, ...] = knob((256, 512, 1024, 2048), "output channels per stage at width 1", at_least=1)
     width: float = knob(1.0, "channel multiplier of every layer; the cardinality stays", above=0, at_most=100)
     repeats: tuple[int, ...] | None = knob(None, "units per stage, instead of the depth's", at_least=1, at_most=1000)
     se_reduction: int | None = knob(None, "reduction r of squeeze-and-excitation in every unit (SE-ResNeXt: 16)", at_least=1)
@@ -55,13 +56,14 @@ class ResNeXtConfig(NetworkConfig):
 def build_resnext(cfg: ResNeXtConfig, b: Builder) -> Graph:
     """Table 1: conv1, max pool, four stages of grouped bottlenecks, global pool, FC."""
     plan = units("resnext", cfg.depth, cfg.repeats)
+    given = per_stage("resnext", "stage_channels", cfg.stage_channels, 4)
     x = b.input((cfg.batch, 3, *cfg.input))
     with b.block("stem"):
         x = conv_bn(b, "conv1", x, multiple_of(64 * cfg.width, 1), 7, stride=2, act=ReLU())
         x = b.add("maxpool", MaxPool2d(3, stride=2, padding=1), x)
     for stage, i, stride in plan:
         inner = cfg.cardinality * multiple_of(cfg.group_width * cfg.width * 2 ** (stage - 1), 1)
-        channels = (inner, inner, multiple_of(256 * cfg.width * 2 ** (stage - 1), 1))
+        channels = (inner, inner, multiple_of(given[stage - 1] * cfg.width, 1))
         with b.block(f"stage{stage}.unit{i}"):
             x = bottleneck_unit(b, x, channels, stride=stride, groups=cfg.cardinality, se_reduction=cfg.se_reduction)
     return b.build(classifier(b, x, cfg.num_classes))
@@ -77,6 +79,7 @@ class SENetConfig(NetworkConfig):
     depth: int = knob(152, "layers of the ResNeXt underneath: 50, 101 or 152 (SENet-154: 152)", at_least=1)
     cardinality: int = knob(64, "groups C of every 3x3 convolution", alias="groups", at_least=1, at_most=10_000)
     group_width: int = knob(4, "channels d per group in the first stage, even; the next stages double it", at_least=2, at_most=10_000)
+    stage_channels: tuple[int, ...] = knob((256, 512, 1024, 2048), "output channels per stage at width 1", at_least=1)
     width: float = knob(1.0, "channel multiplier of every layer; the cardinality stays", above=0, at_most=100)
     repeats: tuple[int, ...] | None = knob(None, "units per stage, instead of the depth's", at_least=1, at_most=1000)
     se_reduction: int = knob(16, "reduction r of squeeze-and-excitation", at_least=1)
@@ -91,6 +94,7 @@ def build_senet(cfg: SENetConfig, b: Builder) -> Graph:
             f"Nearest: {d - 1}, {d + 1}."
         )
     plan = units("senet", cfg.depth, cfg.repeats)
+    given = per_stage("senet", "stage_channels", cfg.stage_channels, 4)
     x = b.input((cfg.batch, 3, *cfg.input))
     with b.block("stem"):
         for name, c, stride in (("conv1", 64, 2), ("conv2", 64, 1), ("conv3", 128, 1)):
@@ -98,7 +102,7 @@ def build_senet(cfg: SENetConfig, b: Builder) -> Graph:
         x = b.add("maxpool", MaxPool2d(3, stride=2, padding=1), x)
     for stage, i, stride in plan:
         inner = cfg.cardinality * multiple_of(cfg.group_width * cfg.width * 2 ** (stage - 1), 2)
-        channels = (inner // 2, inner, multiple_of(256 * cfg.width * 2 ** (stage - 1), 1))
+        channels = (inner // 2, inner, multiple_of(given[stage - 1] * cfg.width, 1))
         with b.block(f"stage{stage}.unit{i}"):
             kernel = 3 if stride == 2 else 1
             x = bottleneck_unit(

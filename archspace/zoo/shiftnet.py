@@ -10,7 +10,8 @@ Underspecified there, and chosen here:
   convolution's: so only three pools remain without shifts (SSL, section 5.2), and the printed complexities are met.
 - ShiftNet-B is A with half of the channels, conv1 included, and expansion 1 in the first unit of its last stage: 366.9 M and 1.15 M
   (printed: 371 M, 1.1 M). With A's expansion of 2 there it would be 371.0 M and 1.18 M, 7.5 % above the print; what B has is not said.
-  ShiftNet-C's units are left out: no source at hand gives them.
+- ShiftNet-C is recalled, not looked up: 1, 4, 4 and 3 units of 32 to 256 channels with expansion 1, 0.78 M parameters. That makes
+  0.69 M; with 2 in the first units and 3 in the last stage's it is 0.77 M, as here.
 - ShiftResNet's FLOPs count a multiply and an add as two (53 M, 166 M: the convention `torch`); with the 100 classes of CIFAR-100, FLOPs and
   parameters are met within 1 %. The authors of ShiftNet have a variant with projected shortcuts and 0.19 M parameters.
 - A sparse shift's displacements are constants of the deployed network, not parameters; `learned_shifts=True` makes them two per channel.
@@ -27,8 +28,8 @@ from dataclasses import dataclass
 from archspace.errors import LawError
 from archspace.ir.builder import Builder, Value
 from archspace.ir.graph import Graph
-from archspace.ir.ops import Add, AvgPool2d, BatchNorm2d, Concat, Conv2d, ReLU
-from archspace.zoo.blocks import classifier, conv_bn
+from archspace.ir.ops import Add, BatchNorm2d, Conv2d, ReLU
+from archspace.zoo.blocks import classifier, computed_channels, conv_bn, pooled_shortcut
 from archspace.zoo.config import knob, per_stage
 from archspace.zoo.family import Family
 from archspace.zoo.shifts import SHIFT_HELP, SHIFTS, ShiftConfig, shifted, sparsities
@@ -72,19 +73,13 @@ def csc(
     b: Builder, x: Value, out_channels: int, cfg: ShiftConfig, *, stride: int, expansion: int, kernel_size: int, sparsity: float
 ) -> Value:
     """Convolution, shift, convolution (SSL, section 5.1), added to its input, or joined to the pooled input."""
-    branch_channels = out_channels - x.channels if stride == 2 else out_channels
-    if branch_channels < 1:
-        raise LawError(
-            f"{b.place[:-1]}: a unit at stride 2 must have more channels than its input, which it keeps by concatenation, "
-            f"but got {out_channels} after {x.channels}. Use stage_channels above {x.channels}, or a larger width."
-        )
+    branch_channels = computed_channels(b.place[:-1], out_channels, x) if stride == 2 else out_channels
     y = conv_bn(b, "expand", x, x.channels * expansion, act=ReLU())
     y = shifted(b, y, cfg, kernel_size=kernel_size, sparsity=sparsity)
     y = conv_bn(b, "project", y, branch_channels, stride=stride)
     if stride == 1:
         return b.add("act", ReLU(), b.add("add", Add(), x, y))
-    shortcut = b.add("pool", AvgPool2d(3, stride=2, padding=1), x)
-    return b.add("act", ReLU(), b.add("concat", Concat(), shortcut, y))
+    return pooled_shortcut(b, x, y)
 
 
 def scaled(channels: tuple[int, ...], width: float) -> list[int]:
@@ -181,13 +176,22 @@ SSL_TABLE_1: dict[int, dict[str, float | tuple[float, ...]]] = {
     56: {"0": 0.114, "1e-4": 0.738, "4e-4": 0.946, "5e-4": 0.961},
 }
 
+SHIFTNET_C = {
+    "repeats": (1, 4, 4, 3),
+    "stage_channels": (32, 64, 128, 256),
+    "stem_channels": 16,
+    "expansion": 1,
+    "first_expansion": (2, 2, 2, 3),
+    "shift_kernel": 3,
+}
+
 FAMILIES = {
     "shiftnet": Family(
         ShiftNetConfig,
         build_shiftnet,
         "ShiftNet (CVPR 2018): grouped shifts between 1x1 convolutions",
         32,
-        {"shiftnet_a": {"width": 1.0}, "shiftnet_b": {"width": 0.5, "first_expansion": (4, 4, 3, 1)}},
+        {"shiftnet_a": {"width": 1.0}, "shiftnet_b": {"width": 0.5, "first_expansion": (4, 4, 3, 1)}, "shiftnet_c": SHIFTNET_C},
     ),
     "shiftresnet": Family(
         ShiftResNetConfig,

@@ -7,7 +7,8 @@ Underspecified there, and chosen here:
 - "arch2" removes two units of stage 3 and "widens each feature map to maintain the overall complexity"; "shallow" halves the blocks and
   keeps 40 M at 0.5x. By how much is not said: 1.05 at 0.25x, 1.1035 at 0.5x (its stage 2, which the next double) and 1.47 meet the
   published 13, 40 and 40 M within 4 %.
-- Table 1 counts the convolutions alone: the convention `conv`, by which it is met exactly. Table 5 counts the classifier too.
+- Table 1 counts the convolutions alone: the convention `conv`, by which it is met exactly. Table 5's 292 and 524 M count the classifier
+  too.
 - Squeeze-and-excitation stands at the end of the branch, before the shortcut joins; its reduction is taken as 16, that of its authors.
 
 ShuffleNet v1-50 is in the appendix of Ma et al., "ShuffleNet V2" (ECCV 2018), table 2. The bottlenecks of 1:4 that it states would make
@@ -23,8 +24,18 @@ from math import floor, log2
 from archspace.errors import LawError
 from archspace.ir.builder import Builder, Value
 from archspace.ir.graph import Graph
-from archspace.ir.ops import Add, AvgPool2d, ChannelShuffle, Concat, MaxPool2d, ReLU
-from archspace.zoo.blocks import SE_HELP, classifier, conv_bn, depthwise_bn, multiple_of, squeeze_excite
+from archspace.ir.ops import Add, ChannelShuffle, ReLU
+from archspace.zoo.blocks import (
+    SE_HELP,
+    classifier,
+    computed_channels,
+    conv_bn,
+    depthwise_bn,
+    multiple_of,
+    pooled_shortcut,
+    squeeze_excite,
+    stem,
+)
 from archspace.zoo.config import NetworkConfig, knob, per_stage
 from archspace.zoo.family import Family
 
@@ -130,12 +141,7 @@ def unit(
     first_groups: int,
 ) -> Value:
     """Figure 2 (b) at stride 1, (c) at stride 2: where the shortcut is pooled and concatenated."""
-    branch_channels = out_channels - x.channels if stride == 2 else out_channels
-    if branch_channels < 1:
-        raise LawError(
-            f"{family}: a stage must have more channels than its input, which its first unit keeps by concatenation, "
-            f"but got {out_channels} after {x.channels}. Use stage_channels above {x.channels}, or a larger width."
-        )
+    branch_channels = computed_channels(family, out_channels, x) if stride == 2 else out_channels
     if branch_channels % groups:
         kept = f"{out_channels} - {x.channels} = {branch_channels}" if stride == 2 else f"{branch_channels}"
         least = out_channels - branch_channels % groups
@@ -150,8 +156,7 @@ def unit(
     y = conv_bn(b, "pw2", y, branch_channels, groups=groups)
     y = squeeze_excite(b, "se", y, cfg.se_reduction)
     if stride == 2:
-        shortcut = b.add("pool", AvgPool2d(3, stride=2, padding=1), x)
-        return b.add("act", ReLU(), b.add("concat", Concat(), shortcut, y))
+        return pooled_shortcut(b, x, y)
     shortcut = x if x.shape == y.shape else conv_bn(b, "shortcut", x, y.channels)
     return b.add("act", ReLU(), b.add("add", Add(), shortcut, y))
 
@@ -161,9 +166,7 @@ def build(family: str, cfg: ShuffleNetV1Config, b: Builder) -> Graph:
     rows = stages(family, cfg)
     kernels = per_stage(family, "kernel_size", cfg.kernel_size, len(rows))
     x = b.input((cfg.batch, 3, *cfg.input))
-    with b.block("stem"):
-        x = conv_bn(b, "conv1", x, stem_channels(cfg, rows[0][2]), 3, stride=2, act=ReLU())
-        x = b.add("maxpool", MaxPool2d(3, stride=2, padding=1), x)
+    x = stem(b, x, stem_channels(cfg, rows[0][2]))
     for stage, ((channels, units, groups), first, kernel) in enumerate(zip(rows, cfg.strides, kernels, strict=True), start=2):
         for i in range(units):
             with b.block(f"stage{stage}.unit{i}"):
@@ -191,8 +194,7 @@ FAMILIES = {
         "ShuffleNet v1 (CVPR 2018): pointwise group convolution and channel shuffle",
         32,
         {
-            **{f"shufflenet_v1_{w:g}x_g{g}": {"groups": g, "width": w} for w in (0.25, 0.5, 1.0) for g in (1, 2, 3, 4, 8)},
-            **{f"shufflenet_v1_{w:g}x_g{g}": {"groups": g, "width": w} for w in (1.5, 2.0) for g in (3, 8)},
+            **{f"shufflenet_v1_{w:g}x_g{g}": {"groups": g, "width": w} for w in (0.25, 0.5, 0.75, 1.0, 1.5, 2.0) for g in STAGE2_CHANNELS},
             **{f"shufflenet_v1_{w:g}x_arch2_g{g}": {"groups": g, "width": w, "arch2": True} for w in (0.25, 0.5) for g in (1, 2, 3, 4, 8)},
             "shufflenet_v1_0.5x_shallow_g3": {"groups": 3, "width": 0.5, "shallow": True},
             **{

@@ -21,8 +21,8 @@ from itertools import pairwise
 from archspace.errors import LawError
 from archspace.ir.builder import Builder, Value
 from archspace.ir.graph import Graph
-from archspace.ir.ops import Add, ChannelShuffle, ChannelSlice, Concat, MaxPool2d, ReLU
-from archspace.zoo.blocks import classifier, conv_bn, depthwise_bn, multiple_of, squeeze_excite
+from archspace.ir.ops import Add, ChannelShuffle, ChannelSlice, Concat, ReLU
+from archspace.zoo.blocks import classifier, conv_bn, depthwise_bn, multiple_of, squeeze_excite, stem
 from archspace.zoo.config import NetworkConfig, StageCountError, knob, per_stage
 from archspace.zoo.family import Family
 
@@ -149,11 +149,7 @@ def build(cfg: ShuffleNetV2Config, b: Builder) -> Graph:
     kernels = per_stage("shufflenet_v2", "kernel_size", cfg.kernel_size, n)
     ratios = split_ratios(cfg, repeats)
     x = b.input((cfg.batch, 3, *cfg.input))
-    with b.block("stem"):
-        stem = cfg.stem_channels if isinstance(cfg.stem_channels, tuple) else (cfg.stem_channels,)
-        for i, c in enumerate(stem, start=1):
-            x = conv_bn(b, f"conv{i}", x, c, 3, stride=2 if i == 1 else 1, act=ReLU())
-        x = b.add("maxpool", MaxPool2d(3, stride=2, padding=1), x)
+    x = stem(b, x, cfg.stem_channels)
     rows = zip(channels, ratios, kernels, cfg.strides, strict=True)
     for stage, (out_channels, stage_ratios, kernel, stride) in enumerate(rows, start=2):
         with b.block(f"stage{stage}.unit0"):

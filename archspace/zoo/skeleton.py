@@ -24,8 +24,8 @@ from dataclasses import dataclass
 from archspace.errors import LawError
 from archspace.ir.builder import Builder, Value
 from archspace.ir.graph import Graph
-from archspace.ir.ops import MaxPool2d, ReLU
-from archspace.zoo.blocks import SE_HELP, classifier, conv_bn
+from archspace.ir.ops import ReLU
+from archspace.zoo.blocks import SE_HELP, classifier, conv_bn, stem
 from archspace.zoo.config import NetworkConfig, knob, per_stage
 from archspace.zoo.family import Family
 from archspace.zoo.resnet import bottleneck_unit
@@ -96,9 +96,7 @@ def build_skeleton(
         arch2=cfg.arch2,
     )
     x = b.input((cfg.batch, 3, *cfg.input))
-    with b.block("stem"):
-        x = conv_bn(b, "conv1", x, stem_channels(plan, 1), 3, stride=2, act=ReLU())
-        x = b.add("maxpool", MaxPool2d(3, stride=2, padding=1), x)
+    x = stem(b, x, stem_channels(plan, 1))
     for stage, (channels, units, _) in enumerate(stages(place, plan)):
         for i in range(units):
             with b.block(f"stage{stage + 2}.unit{i}"):

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 
 from archspace.ir.builder import Builder, Value
 from archspace.ir.graph import Graph
-from archspace.ir.ops import Add, Conv2d, MaxPool2d, Op, ReLU
-from archspace.zoo.blocks import classifier, conv_bn, multiple_of
+from archspace.ir.ops import Add, Conv2d, Op, ReLU
+from archspace.zoo.blocks import classifier, conv_bn, multiple_of, stem
 from archspace.zoo.config import NetworkConfig, knob, per_stage
 from archspace.zoo.family import Family
 
@@ -63,9 +63,7 @@ def build(cfg: XceptionLightConfig, b: Builder) -> Graph:
         strict=True,
     )
     x = b.input((cfg.batch, 3, *cfg.input))
-    with b.block("stem"):
-        x = conv_bn(b, "conv1", x, multiple_of(cfg.stem_channels * cfg.width, 1), 3, stride=2, act=ReLU())
-        x = b.add("maxpool", MaxPool2d(3, stride=2, padding=1), x)
+    x = stem(b, x, multiple_of(cfg.stem_channels * cfg.width, 1))
     for stage, (channels, inner, units) in enumerate(stages, start=2):
         out_channels, bottleneck_channels = multiple_of(channels * cfg.width, 1), multiple_of(inner * cfg.width, 1)
         for i in range(units):

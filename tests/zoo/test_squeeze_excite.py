@@ -99,6 +99,13 @@ def test_squeeze_and_excitation_stands_where_it_was_asked_for(
     assert readers == [after]
 
 
+def test_the_way_out_of_a_large_reduction_works_in_the_narrowest_unit_too() -> None:
+    with pytest.raises(LawError) as caught:
+        build("fenet", se_reduction=5000)  # refused first by the stem's 16 channels; the first FE-block begins with 8
+    assert str(caught.value).endswith("se_reduction=5000, channels=16. Largest in all units: 8.")
+    build("fenet", se_reduction=8)
+
+
 @pytest.mark.parametrize(
     ("family", "options", "largest", "place"),
     [  # the first unit that has fewer channels than the reduction
@@ -121,7 +128,7 @@ def test_a_reduction_above_the_channels_names_the_place_and_the_largest_that_wor
     with pytest.raises(LawError) as caught:
         build(family, **options, se_reduction=largest + 1)
     law = f"{place}.se: squeeze-and-excitation must keep a hidden channel, so its reduction must be at most its channels"
-    assert str(caught.value) == f"{law}, but got se_reduction={largest + 1}, channels={largest}. Largest here: {largest}."
+    assert str(caught.value) == f"{law}, but got se_reduction={largest + 1}, channels={largest}. Largest in all units: {largest}."
 
 
 @pytest.mark.parametrize("family", ["shufflenet_v1", "shufflenet_v2", "mobilenet_v1", "mobilenet_v2", "resnet", "fenet"])

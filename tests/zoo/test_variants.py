@@ -174,8 +174,9 @@ def test_a_graph_without_stages_has_no_backbone() -> None:
     assert str(caught.value) == f"{law}, but this graph has input, stem"
 
 
-@pytest.mark.parametrize("option", ["num_classes", "activation", "features"])
 @pytest.mark.parametrize("family", ["guideline1", "guideline2", "guideline3", "guideline4"])
-def test_a_stack_has_no_classifier_to_ask_for(family: str, option: str) -> None:
-    with pytest.raises(UnknownNameError, match=f"unknown option of {family} '{option}'"):
-        build(family, **{option: 1})
+def test_a_stack_has_no_classifier_and_is_its_own_backbone(family: str) -> None:
+    with pytest.raises(UnknownNameError, match=f"unknown option of {family} 'num_classes'"):
+        build(family, num_classes=10)
+    assert build(family, features=True).nodes == build(family).nodes
+    assert build(family, features=True).outputs == build(family).outputs

@@ -170,3 +170,15 @@ def test_every_convolution_is_without_bias_and_followed_by_batch_norm_but_in_squ
             excites = ".se." in node.name
             assert node.op.bias == excites, node.name
             assert (position in normalised) != excites, node.name
+
+
+@pytest.mark.parametrize("name", ["ShuffleNet v2*", "DARTS+", "shufflenet_v2!"])
+def test_a_sign_that_a_name_does_not_have_is_not_overlooked(name: str) -> None:
+    with pytest.raises(UnknownNameError, match="unknown network"):
+        resolve(name)
+
+
+@pytest.mark.parametrize(("family", "groups", "most"), [("igcv2", 100_000, 96), ("igcv3_d", 100, 16), ("igcv2", (64, 63), 96)])
+def test_groups_beyond_the_narrowest_stage_of_an_interleaved_network_are_refused(family: str, groups: object, most: int) -> None:
+    with pytest.raises(LawError, match=f"{family}: groups must divide the channels.*at most {most}, or a larger width"):
+        build(family, groups=groups)
