@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from archspace.latency import predict
     from archspace.pytorch import to_module
     from archspace.results import write_results
+    from archspace.rules import lint
     from archspace.space import Space
     from archspace.study import search
 
@@ -33,6 +34,7 @@ __all__ = [
     "Space",
     "analyze",
     "build",
+    "lint",
     "load",
     "predict",
     "save",
@@ -44,6 +46,7 @@ __all__ = [
 # Names that are imported when first asked for (PEP 562): the module that holds each, and the extra that it needs.
 _LAZY = {
     "Space": ("archspace.space", ""),
+    "lint": ("archspace.rules", ""),
     "predict": ("archspace.latency", ""),
     "search": ("archspace.study", "search"),
     "to_module": ("archspace.pytorch", "torch"),

@@ -9,7 +9,8 @@ import pytest
 import archspace
 
 NAMES = [
-    "ArchspaceError", "Builder", "Graph", "Space", "analyze", "build", "load", "predict", "save", "search", "to_module", "write_results",
+    "ArchspaceError", "Builder", "Graph", "Space",
+    "analyze", "build", "lint", "load", "predict", "save", "search", "to_module", "write_results",
 ]  # fmt: skip
 
 
@@ -29,11 +30,18 @@ def test_a_public_name_resolves_is_documented_and_is_listed(name: str) -> None:
 def test_a_name_that_is_asked_for_lazily_is_the_one_of_its_module() -> None:
     from archspace.latency import predict
     from archspace.pytorch import to_module
+    from archspace.rules import lint
     from archspace.space import Space
     from archspace.study import search
 
-    assert (archspace.predict, archspace.to_module, archspace.search, archspace.Space) == (predict, to_module, search, Space)
-    assert set(archspace._LAZY) == {"predict", "to_module", "search", "Space", "write_results"}
+    assert (archspace.lint, archspace.predict, archspace.to_module, archspace.search, archspace.Space) == (
+        lint,
+        predict,
+        to_module,
+        search,
+        Space,
+    )
+    assert set(archspace._LAZY) == {"lint", "predict", "to_module", "search", "Space", "write_results"}
 
 
 def test_other_names_fail_as_any_modules_do() -> None:

@@ -7,12 +7,20 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from archspace.analysis.conventions import CONVENTIONS, flops
+from archspace.analysis.receptive_field import ReceptiveField, stage_fields
 from archspace.analysis.rows import GroupRow, Row, group_rows, op_rows
-from archspace.analysis.structure import critical_path, fragments, parallel_widths
+from archspace.analysis.structure import (
+    critical_madds,
+    critical_madds_per_block,
+    critical_path,
+    critical_paths,
+    fragments,
+    parallel_widths,
+)
 from archspace.errors import UnknownNameError
 from archspace.ir.counts import Counts
 from archspace.ir.graph import Graph, require_graph
-from archspace.ir.ops import Opaque, Shape
+from archspace.ir.ops import Input, Opaque, Shape
 
 SCHEMA = 1
 DTYPE_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2, "int8": 1, "float64": 8}
@@ -20,7 +28,10 @@ DTYPE_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2, "int8": 1, "float64": 
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Sums over a graph. Shares are parts of `mem_elems`; `intensity` is multiply-adds per byte."""
+    """Sums over a graph. Shares are parts of `mem_elems`; `intensity` is multiply-adds per byte.
+
+    `critical_path` is the most ops on one path from an input to an output, `critical_madds` the most multiply-adds.
+    """
 
     madds: int
     params: int
@@ -32,6 +43,7 @@ class Totals:
     max_fragments: int
     max_parallel_width: int
     critical_path: int
+    critical_madds: int
     elementwise_share: float
     movement_share: float
     intensity: float
@@ -67,8 +79,11 @@ class Report:
         size = DTYPE_BYTES[self.dtype]
         rows = [_op_row(row, size) for row in self.rows] if per == "op" else [_group_row(row, size) for row in self.per(per)]
         if per == "block":
-            in_block, widths = fragments(self.graph), parallel_widths(self.graph)
-            rows = [row | {"fragments": in_block.get(row["name"], 0), "parallel_width": widths[row["name"]]} for row in rows]
+            structure = self._block_structure()
+            rows = [row | {key: values.get(row["name"], 0) for key, values in structure.items()} for row in rows]
+        if per == "stage":
+            fields = stage_fields(self.graph)
+            rows = [row | _field_dict(fields.get(row["name"])) for row in rows]
         return {
             "schema": SCHEMA,
             "model": self.model,
@@ -79,6 +94,14 @@ class Report:
             "flops": {name: self.flops(name) for name in CONVENTIONS},
             "rows": rows,
             "opaque": list(self.opaque),
+        }
+
+    def _block_structure(self) -> dict[str, dict[str, int]]:
+        return {
+            "fragments": fragments(self.graph),
+            "parallel_width": parallel_widths(self.graph),
+            "critical_path": critical_paths(self.graph),
+            "critical_madds": critical_madds_per_block(self.graph, _madds_per_node(self.graph, self.rows)),
         }
 
 
@@ -111,10 +134,24 @@ def _totals(graph: Graph, rows: tuple[Row, ...], element_bytes: int) -> Totals:
         max_fragments=max(per_block, default=0),
         max_parallel_width=max(parallel_widths(graph).values(), default=0),
         critical_path=critical_path(graph),
+        critical_madds=critical_madds(graph, _madds_per_node(graph, rows)),
         elementwise_share=counts.elementwise_elems / mem if mem else 0.0,
         movement_share=counts.movement_elems / mem if mem else 0.0,
         intensity=counts.madds / (mem * element_bytes) if mem else 0.0,
     )
+
+
+def _madds_per_node(graph: Graph, rows: tuple[Row, ...]) -> list[int]:
+    """The multiply-adds of each node: those of its row, and none for inputs."""
+    counted = iter(rows)
+    return [0 if isinstance(node.op, Input) else next(counted).counts.madds for node in graph]
+
+
+def _field_dict(field: ReceptiveField | None) -> dict[str, Any]:
+    """A stage's view of the image, pairs as [vertical, horizontal]; all null where no op of the stage keeps positions."""
+    if field is None:
+        return dict.fromkeys(("receptive_field", "stride", "aligned", "sees_all"))
+    return {"receptive_field": list(field.size), "stride": list(field.stride), "aligned": field.aligned, "sees_all": field.sees_all}
 
 
 def _counts_dict(counts: Counts, element_bytes: int) -> dict[str, Any]:

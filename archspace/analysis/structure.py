@@ -36,11 +36,52 @@ def parallel_widths(graph: Graph) -> dict[str, int]:
 
 def critical_path(graph: Graph) -> int:
     """Ops on the longest chain from an input to an output."""
-    depth: list[int] = []
-    for node in graph.nodes:
-        own = 0 if isinstance(node.op, Input) else 1
-        depth.append(own + max((depth[i] for i in node.inputs), default=0))
-    return max(depth, default=0)
+    return _heaviest(graph, _ops(graph))
+
+
+def critical_madds(graph: Graph, madds: Sequence[int] | None = None) -> int:
+    """The most multiply-adds on any one path from an input to an output: what remains however many ops run side by side.
+
+    `madds` per node spares counting them again.
+    """
+    return _heaviest(graph, _madds(graph) if madds is None else madds)
+
+
+def critical_paths(graph: Graph) -> dict[str, int]:
+    """Ops on the longest chain inside each block."""
+    return _heaviest_per_block(graph, _ops(graph))
+
+
+def critical_madds_per_block(graph: Graph, madds: Sequence[int] | None = None) -> dict[str, int]:
+    """The most multiply-adds on any one path inside each block. `madds` per node spares counting them again."""
+    return _heaviest_per_block(graph, _madds(graph) if madds is None else madds)
+
+
+def _ops(graph: Graph) -> list[int]:
+    return [0 if isinstance(node.op, Input) else 1 for node in graph]
+
+
+def _madds(graph: Graph) -> list[int]:
+    return [graph.counts(node).madds for node in graph]
+
+
+def _heaviest(graph: Graph, weights: Sequence[int]) -> int:
+    """The largest sum of weights on a path that ends at an output."""
+    sums: list[int] = []
+    for node, weight in zip(graph, weights, strict=True):
+        sums.append(weight + max((sums[i] for i in node.inputs), default=0))
+    return max((sums[i] for i in graph.outputs), default=0)
+
+
+def _heaviest_per_block(graph: Graph, weights: Sequence[int]) -> dict[str, int]:
+    """The largest sum of weights on a path that stays inside a block, for each."""
+    sums: list[int] = []
+    heaviest: dict[str, int] = {}
+    for node, weight in zip(graph, weights, strict=True):
+        sums.append(weight + max((sums[i] for i in node.inputs if graph.nodes[i].block == node.block), default=0))
+        if not isinstance(node.op, Input):
+            heaviest[node.block] = max(heaviest.get(node.block, 0), sums[-1])
+    return heaviest
 
 
 def widest_antichain(predecessors: Sequence[Sequence[int]]) -> int:

@@ -17,6 +17,10 @@ from archspace.errors import ArchspaceError, UnknownNameError
 VERBS: dict[str, str] = {
     "analyze": "Count what a network costs: multiply-adds, memory access, structure.",
     "compare": "Put networks side by side, with ratios to the first.",
+    "lint": "Hold a network against the design rules: what it wastes, and what to do instead.",
+    "rule": "List the design rules, or print the manual page of one.",
+    "check": "Hold a network against bounds and rules; a gate for CI.",
+    "reuse": "Count the channels that blocks hand on to later blocks unchanged.",
     "zoo": "List families and published members, or the options of one family.",
     "search": "Search a design space under a budget; resumable.",
     "build": "Build a network as a PyTorch module, check it and save it.",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 from archspace.analysis import CONVENTIONS, DTYPE_BYTES, Report, analyze
+from archspace.analysis.receptive_field import ReceptiveField, stage_fields
 from archspace.analysis.rows import GROUPINGS
 from archspace.analysis.structure import fragments, parallel_widths
 from archspace.cli.latency import device_option, latency_record, predicted
@@ -96,21 +97,37 @@ def _op_table(report: Report, title: str) -> Table:
 
 
 def _group_table(report: Report, per: str, title: str) -> Table:
-    in_block, widths = fragments(report.graph), parallel_widths(report.graph)
-    rows = []
-    for row in report.per(per):
-        cells = [row.name, str(row.nodes), _shape(row.output_shape), *_counts_cells(row.counts)]
-        structure = [str(in_block.get(row.name, 0)), str(widths[row.name])] if per == "block" else []
-        rows.append(cells + structure)
-    structure_columns = ("fragments", "parallel") if per == "block" else ()
-    columns = (f"<{per}", "ops", "<output", *COUNT_COLUMNS, *structure_columns)
-    return Table(columns, rows, title, optional=("ops", *OPTIONAL_COLUMNS, *structure_columns))
+    rows = [[row.name, str(row.nodes), _shape(row.output_shape), *_counts_cells(row.counts)] for row in report.per(per)]
+    names = [row[0] for row in rows]
+    notes: list[str] = []
+    if per == "block":
+        in_block, widths = fragments(report.graph), parallel_widths(report.graph)
+        own_columns = ("fragments", "parallel")
+        own_cells = [[str(in_block.get(name, 0)), str(widths[name])] for name in names]
+    else:
+        fields = stage_fields(report.graph)
+        own_columns = ("receptive field", "stride")
+        own_cells = [[_shape(field.size), _shape(field.stride)] if field else ["-", "-"] for field in map(fields.get, names)]
+        notes = _field_notes(fields)
+    columns = (f"<{per}", "ops", "<output", *COUNT_COLUMNS, *own_columns)
+    rows = [row + own for row, own in zip(rows, own_cells, strict=True)]
+    return Table(columns, rows, title, notes, optional=("ops", *OPTIONAL_COLUMNS, *own_columns))
+
+
+def _field_notes(fields: Mapping[str, ReceptiveField]) -> list[str]:
+    """What the size of a stage's receptive field leaves unsaid."""
+    told = {
+        "a gate or another global path sees the whole image besides": [name for name, field in fields.items() if field.sees_all],
+        "paths of unequal stride or centre meet (not aligned)": [name for name, field in fields.items() if not field.aligned],
+    }
+    return [f"{what}: {', '.join(names)}" for what, names in told.items() if names]
 
 
 def _totals_table(report: Report, chosen: str, latency: Latency | None) -> Table:
     t = report.totals
+    on_path = f", {format_share(t.critical_madds / t.madds)} on the heaviest path" if t.madds else ""
     notes = [
-        f"multiply-adds   {format_count(t.madds)} ({t.madds:,})",
+        f"multiply-adds   {format_count(t.madds)} ({t.madds:,}){on_path}",
         f"parameters      {format_count(t.params)} ({t.params:,})",
         f"memory access   {format_count(t.mem_elems)} elements, {format_bytes(t.mem_bytes)} "
         f"({format_share(t.elementwise_share)} element-wise, {format_share(t.movement_share)} movement), {t.intensity:.2f} madds/byte",

@@ -30,6 +30,7 @@ METRICS: dict[str, Callable[[float], str]] = {
     "max_fragments": lambda v: f"{v:.0f}",
     "max_parallel_width": lambda v: f"{v:.0f}",
     "critical_path": lambda v: f"{v:.0f}",
+    "critical_madds": format_count,
     "latency_ms": lambda v: f"{v:.2f} ms",
 }
 
@@ -38,6 +39,9 @@ METRICS: dict[str, Callable[[float], str]] = {
 @click.argument("words", metavar="MODEL MODEL...", nargs=-1, type=click.UNPROCESSED)
 @image_options
 @device_option
+@click.option("--rules", is_flag=True, help="Compare the design rules that they break, per rule and stage, and what that wastes.")
+@click.option("--select", metavar="CODES", help="With --rules: ask these alone, codes or their beginnings, as in G1,S.  [default: all]")
+@click.option("--ignore", metavar="CODES", help="With --rules: leave these out.")
 @click.option("--dtype", type=click.Choice(list(DTYPE_BYTES)), default="float32", show_default=True, help="What bytes are counted in.")
 @output_options
 def command(
@@ -45,12 +49,17 @@ def command(
     size: str | None,
     batch: int | None,
     device: str | None,
+    rules: bool,
+    select: str | None,
+    ignore: str | None,
     dtype: str,
     form: str,
     output: str | None,
     force: bool,
 ) -> None:
     """Put networks side by side: one column each, with ratios to the first.
+
+    With --rules, what is compared are the findings of `archspace lint`, with the defaults of [tool.archspace] in pyproject.toml.
 
     \b
     Example: archspace compare shufflenet_v1@g=3 shufflenet_v2 mobilenet_v2 fenet
@@ -60,7 +69,14 @@ def command(
         raise LawError(f"compare takes a model's options in its spec, but got --{next(iter(options))}. Example: shufflenet_v1@g=3")
     if len(names) < 2:
         raise LawError(f"compare takes at least two MODELs, but got {len(names)}. For one use: archspace analyze")
+    if not rules and (select is not None or ignore is not None):
+        raise LawError("--select and --ignore choose among the design rules, which are compared with --rules alone. Add --rules.")
     graphs = [load_model(name, size=size, batch=batch) for name in names]
+    if rules:
+        from archspace.cli.compare_rules import compare_rules  # the rules take a while to load
+
+        compare_rules(names, graphs, (select, ignore, device), form, output, force)
+        return
     columns: list[dict[str, Any]] = [asdict(analyze(graph, dtype).totals) for graph in graphs]
     latencies = [predicted(graph, device, batch) for graph in graphs]
     for column, latency in zip(columns, latencies, strict=True):

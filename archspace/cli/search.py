@@ -13,8 +13,9 @@ import click
 from archspace.analysis.pareto import DIRECTIONS, Direction
 from archspace.cli.output import Table, emit
 from archspace.errors import LawError, UnknownNameError
+from archspace.settings import BOUNDS
 from archspace.space import Space
-from archspace.units import format_count, parse_count, parse_ms
+from archspace.units import format_count
 
 if TYPE_CHECKING:
     from archspace.study import Progress, StudyResult
@@ -22,13 +23,6 @@ if TYPE_CHECKING:
 SHOWN = 15  # rows of the Pareto table on a terminal; the files have all
 
 # option -> (metric, how its word is read)
-BOUND_OPTIONS = {
-    "max_madds": ("madds", parse_count),
-    "max_params": ("params", parse_count),
-    "max_mem_elems": ("mem_elems", parse_count),
-    "max_acts": ("acts", parse_count),
-    "max_latency": ("latency_ms", parse_ms),
-}
 
 
 @click.command("search")
@@ -59,7 +53,7 @@ def command(space_file: str, directory: str | None, form: str, trials: int, **op
     Example: archspace search spaces/shufflenet_v1.toml --max-madds 140M --trials 200
     """
     space = Space.load(space_file)
-    bounds = {metric: read(options[name]) for name, (metric, read) in BOUND_OPTIONS.items() if options[name] is not None}
+    bounds = {metric: read(options[name]) for name, (metric, read) in BOUNDS.items() if options[name] is not None}
     objectives = _read_objectives({way: options[way] for way in DIRECTIONS})
     hold = _read_hold(options["hold"])
 
@@ -104,7 +98,7 @@ def _read_hold(text: str | None) -> dict[str, float]:
     metric, equals, value = text.partition("=")
     if not equals:
         raise LawError(f"--hold takes METRIC=VALUE, but got {text!r}. Example: --hold madds=140M")
-    holdable = dict(BOUND_OPTIONS.values())
+    holdable = dict(BOUNDS.values())
     if metric not in holdable:
         raise UnknownNameError("metric to hold", metric, holdable)
     return {metric: holdable[metric](value)}

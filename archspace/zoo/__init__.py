@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from archspace.errors import LawError, UnknownNameError
@@ -126,7 +125,7 @@ def _largest_reduction(family: Family, config: FamilyConfig, error: ReductionErr
     """The largest reduction that all squeeze-and-excitations of a network allow: each that is refused names the next lower."""
     while True:
         try:
-            family.build(replace(config, **{"se_reduction": error.largest}), Builder("largest"))
+            family.build(make_config("", family.config, {**config_options(config), "se_reduction": error.largest}), Builder("largest"))
         except ReductionError as smaller:
             error = smaller
         else:

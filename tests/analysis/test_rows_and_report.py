@@ -17,7 +17,7 @@ from archspace.zoo import MEMBERS, build
 
 TOTAL_KEYS = [
     "madds", "params", "mem_elems", "mem_bytes", "acts", "nodes", "fragments_per_block", "max_fragments", "max_parallel_width",
-    "critical_path", "elementwise_share", "movement_share", "intensity",
+    "critical_path", "critical_madds", "elementwise_share", "movement_share", "intensity",
 ]  # fmt: skip
 COUNT_KEYS = ["madds", "params", "mem_elems", "mem_bytes", "acts", "elementwise_elems", "movement_elems"]
 N = 4 * 8 * 8  # elements of each feature map below
@@ -54,6 +54,7 @@ def test_totals_are_counted_by_hand() -> None:
     assert totals.intensity == 16 * 64 / (4 * mem)
     assert (totals.fragments_per_block, totals.max_fragments, totals.max_parallel_width) == (1.0, 1, 1)
     assert totals.critical_path == 4
+    assert totals.critical_madds == 16 * 64
 
 
 @pytest.mark.parametrize("member", MEMBERS)
@@ -128,11 +129,29 @@ def test_the_json_has_the_keys_of_the_contract() -> None:
     assert list(data["rows"][0]) == ["name", "op", "block", "output_shape", *COUNT_KEYS]
     assert data["rows"][0]["op"] == "Conv2d"
     assert len(data["rows"]) == data["totals"]["nodes"]
-    assert list(report.to_dict("stage")["rows"][0]) == ["name", "nodes", "output_shape", *COUNT_KEYS]
+    stages = report.to_dict("stage")["rows"]
+    assert list(stages[0]) == ["name", "nodes", "output_shape", *COUNT_KEYS, "receptive_field", "stride", "aligned", "sees_all"]
     blocks = report.to_dict("block")["rows"]
-    assert list(blocks[0]) == ["name", "nodes", "output_shape", *COUNT_KEYS, "fragments", "parallel_width"]
+    structure = ["fragments", "parallel_width", "critical_path", "critical_madds"]
+    assert list(blocks[0]) == ["name", "nodes", "output_shape", *COUNT_KEYS, *structure]
     assert max(row["fragments"] for row in blocks) == data["totals"]["max_fragments"]
     assert max(row["parallel_width"] for row in blocks) == data["totals"]["max_parallel_width"]
+
+
+def test_the_rows_of_stages_say_what_their_output_sees_of_the_image() -> None:
+    rows = {row["name"]: row for row in analyze(build("se_resnet50", input=(224, 256))).to_dict("stage")["rows"]}
+    keys = ("receptive_field", "stride", "aligned", "sees_all")
+    # Stem: 7x7 at stride 2, pool of 3x3 at stride 2: 7 + 2 * 2. Stage 1: three 3x3 at stride 4: 11 + 3 * 2 * 4.
+    assert [rows["stem"][key] for key in keys] == [[11, 11], [4, 4], True, False]
+    assert [rows["stage1"][key] for key in keys] == [[35, 35], [4, 4], True, True]
+    assert [rows["head"][key] for key in keys] == [None] * 4
+
+
+def test_the_rows_of_blocks_say_how_deep_they_are() -> None:
+    rows = {row["name"]: row for row in analyze(tiny()).to_dict("block")["rows"]}
+    keys = ("fragments", "parallel_width", "critical_path", "critical_madds")
+    assert [rows["stage1.unit0"][key] for key in keys] == [1, 1, 2, 16 * 64]
+    assert [rows["stage1.unit1"][key] for key in keys] == [0, 1, 2, 0]
 
 
 @pytest.mark.parametrize("per", GROUPINGS)

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import networkx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from random_graphs import graphs
 
-from archspace.analysis.structure import critical_path, fragments, parallel_widths, widest_antichain
-from archspace.ir import Builder
-from archspace.ir.ops import AdaptiveAvgPool2d, Add, Conv2d, MaxPool2d, ReLU
+from archspace.analysis.structure import (
+    critical_madds,
+    critical_madds_per_block,
+    critical_path,
+    critical_paths,
+    fragments,
+    parallel_widths,
+    widest_antichain,
+)
+from archspace.ir import Builder, Graph
+from archspace.ir.ops import AdaptiveAvgPool2d, Add, Conv2d, Input, MaxPool2d, ReLU
 from archspace.zoo import MEMBERS, build
 
 
@@ -79,6 +88,74 @@ def test_the_critical_path_counts_ops_and_not_inputs() -> None:
     y = b.add("a", ReLU(), x)
     z = b.add("b", ReLU(), y)
     assert critical_path(b.build(b.add("add", Add(), x, z))) == 3
+
+
+def weighed(graph: Graph) -> networkx.DiGraph:
+    """The DAG of what an output depends on; an edge weighs the `madds` of the node it leads to, and as `ops` one, for inputs have none."""
+    dag = graph.to_networkx()
+    ends = {graph.nodes[i].name for i in graph.outputs}
+    dag = dag.subgraph(ends.union(*(networkx.ancestors(dag, end) for end in ends))).copy()
+    madds = {node.name: graph.counts(node).madds for node in graph}
+    for source, target in dag.edges:
+        dag.edges[source, target].update(madds=madds[target], ops=1)
+    return dag
+
+
+def block_dag(graph: Graph, block: str) -> networkx.DiGraph:
+    """The ops of one block behind a common start, so that every op has an edge that weighs it."""
+    dag = networkx.DiGraph()
+    for node in graph:
+        if node.block == block and not isinstance(node.op, Input):
+            inside = [graph.nodes[i].name for i in node.inputs if graph.nodes[i].block == block]
+            dag.add_edges_from(((source, node.name) for source in ["start", *inside]), madds=graph.counts(node).madds, ops=1)
+    return dag
+
+
+@pytest.mark.parametrize("member", MEMBERS)
+def test_the_critical_madds_are_those_of_networkxs_heaviest_path(member: str) -> None:
+    graph = build(member)
+    assert critical_madds(graph) == networkx.dag_longest_path_length(weighed(graph), weight="madds")
+
+
+@settings(deadline=None)
+@given(graphs())
+def test_paths_of_random_graphs_are_networkxs_whole_and_per_block(graph: Graph) -> None:
+    dag = weighed(graph)
+    assert critical_path(graph) == networkx.dag_longest_path_length(dag, weight="ops")
+    assert critical_madds(graph) == networkx.dag_longest_path_length(dag, weight="madds")
+    blocks = {node.block for node in graph if not isinstance(node.op, Input)}
+    length = networkx.dag_longest_path_length
+    assert critical_paths(graph) == {block: length(block_dag(graph, block), weight="ops") for block in blocks}
+    assert critical_madds_per_block(graph) == {block: length(block_dag(graph, block), weight="madds") for block in blocks}
+
+
+def test_the_heaviest_path_is_not_the_longest_and_ends_at_an_output() -> None:
+    b = Builder("g")
+    x = b.input((1, 4, 8, 8))
+    with b.block("unit"):
+        light = b.add("relu3", ReLU(), b.add("relu2", ReLU(), b.add("relu1", ReLU(), x)))
+        light = b.add("pw", Conv2d(4, 4, 1), light)
+        heavy = b.add("conv", Conv2d(4, 4, 3, padding=1), x)
+        y = b.add("add", Add(), light, heavy)
+        b.add("unread", Conv2d(4, 400, 3), y)
+    graph = b.build(y)
+    assert critical_path(graph) == 5  # three activations, the pointwise convolution, the add
+    assert critical_madds(graph) == critical_madds(graph, [graph.counts(node).madds for node in graph]) == 4 * 4 * 9 * 64
+    # A block is taken as it stands: what it computes for nobody is computed all the same.
+    assert critical_paths(graph) == {"unit": 6}
+    assert critical_madds_per_block(graph) == {"unit": 4 * 4 * 9 * 64 + 4 * 400 * 9 * 36}
+
+
+@pytest.mark.parametrize(
+    ("member", "block", "path"),
+    [
+        ("resnet50", "stage1.unit1", 10),  # three convolutions with batch norm, two activations between, the add and its activation
+        ("resnet50", "stage1.unit0", 10),  # the projected shortcut is shorter
+        ("vgg16", "stage5.unit2", 2),
+    ],
+)
+def test_the_critical_path_of_known_blocks(member: str, block: str, path: int) -> None:
+    assert critical_paths(build(member))[block] == path
 
 
 @pytest.mark.parametrize("member", ["shufflenet_v1_1x_g3", "shufflenet_v2_1x", "mobilenet_v2_1x", "resnet50", "fenet_1x"])

@@ -17,9 +17,8 @@ from archspace.analysis import CONVENTIONS, analyze
 Archspace = Callable[..., Any]
 
 TOTALS = {
-    **dict.fromkeys(
-        ("madds", "params", "mem_elems", "mem_bytes", "acts", "nodes", "max_fragments", "max_parallel_width", "critical_path"), int
-    ),
+    **dict.fromkeys(("madds", "params", "mem_elems", "mem_bytes", "acts", "nodes", "max_fragments", "max_parallel_width"), int),
+    **dict.fromkeys(("critical_path", "critical_madds"), int),
     **dict.fromkeys(("fragments_per_block", "elementwise_share", "movement_share", "intensity"), float),
 }
 COUNTS = ("madds", "params", "mem_elems", "mem_bytes", "acts", "elementwise_elems", "movement_elems")
@@ -91,6 +90,37 @@ def test_the_table_shows_rows_totals_and_conventions(archspace: Archspace) -> No
     assert [name for name in CONVENTIONS if name not in out] == []
 
 
+def test_the_table_per_stage_shows_receptive_fields_and_strides(archspace: Archspace) -> None:
+    _, out, _ = archspace("analyze", "shufflenet_v1", "--g", "8", "--per", "stage")
+    cells = {words[0]: words[-2:] for line in out.splitlines() if (words := line.split())}
+    assert cells["stage"] == ["field", "stride"]
+    # 3x3 windows alone: two strided ones in the stem, then per stage one that strides and one in each other unit.
+    assert cells["stem"] == ["7x7", "4x4"]
+    assert cells["stage2"] == ["63x63", "8x8"]  # 7 + 2 * 4 + 3 * 2 * 8
+    assert cells["stage3"] == ["303x303", "16x16"]  # 63 + 2 * 8 + 7 * 2 * 16
+    assert cells["stage4"] == ["527x527", "32x32"]  # 303 + 2 * 16 + 3 * 2 * 32
+    assert cells["head"] == ["-", "-"]
+
+
+def test_notes_say_which_stages_are_gated_or_not_aligned(archspace: Archspace) -> None:
+    _, out, _ = archspace("analyze", "se_resnet50", "--per", "stage")
+    assert "sees the whole image besides: stage1, stage2, stage3, stage4\n" in out
+    _, out, _ = archspace("analyze", "shiftresnet_20_ssl_5e-4", "--per", "stage")
+    assert "(not aligned): stage1, stage2, stage3\n" in out
+    _, out, _ = archspace("analyze", "resnet50", "--per", "stage")
+    assert "besides" not in out
+    assert "not aligned" not in out
+
+
+def test_the_totals_say_what_share_of_the_multiply_adds_is_on_one_path(archspace: Archspace) -> None:
+    totals = analyzed(archspace, "resnet50")["totals"]
+    # Everything but the projected shortcuts: 56^2 * 64 * 256, then at each halving h^2 * c * 2c with c = 256, 512, 1024.
+    shortcuts = 56**2 * 64 * 256 + sum(h * h * c * 2 * c for h, c in ((28, 256), (14, 512), (7, 1024)))
+    assert totals["critical_madds"] == totals["madds"] - shortcuts == 3_729_522_688
+    _, out, _ = archspace("analyze", "resnet50")
+    assert "multiply-adds   4.089G (4,089,184,256), 91.2 % on the heaviest path\n" in out
+
+
 def test_per_op_shows_every_op_with_its_kind(archspace: Archspace) -> None:
     _, out, _ = archspace("analyze", "shufflenet_v1", "--g", "8", "--per", "op")
     for node in build("shufflenet_v1", groups=8).nodes[1:]:
@@ -105,6 +135,13 @@ def test_csv_reads_back_as_the_rows_of_the_json(archspace: Archspace) -> None:
     assert len(rows) == len(data["rows"])
     for got, row in zip(rows, data["rows"], strict=True):
         assert got == {key: "x".join(map(str, value)) if isinstance(value, list) else str(value) for key, value in row.items()}
+
+
+def test_csv_per_stage_leaves_cells_empty_where_nothing_is_seen_by_place(archspace: Archspace) -> None:
+    _, out, _ = archspace("analyze", "shufflenet_v1", "--per", "stage", "--format", "csv")
+    rows = {row["name"]: row for row in csv.DictReader(io.StringIO(out))}
+    assert (rows["stage4"]["receptive_field"], rows["stage4"]["stride"]) == ("527x527", "32x32")
+    assert (rows["head"]["receptive_field"], rows["head"]["stride"]) == ("", "")
 
 
 @pytest.mark.parametrize("name", CONVENTIONS)

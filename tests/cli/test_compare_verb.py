@@ -14,6 +14,7 @@ import pytest
 
 from archspace import build, save
 from archspace.analysis import analyze
+from archspace.rules import lint
 
 Archspace = Callable[..., Any]
 MODELS = ("shufflenet_v1@g=3", "shufflenet_v2", "mobilenet_v2", "fenet")
@@ -105,3 +106,83 @@ def test_a_file_gets_the_comparison(archspace: Archspace, tmp_path: Path) -> Non
     code, out, err = archspace("compare", "fenet", "resnet18", "--format", "csv", "-o", str(path))
     assert (code, out, err) == (0, "", f"wrote {path}\n")
     assert path.read_text(encoding="utf-8") == archspace("compare", "fenet", "resnet18", "--format", "csv").out
+
+
+# The design rules side by side
+
+
+@pytest.fixture
+def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No project's settings."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("_empty_folder")
+@pytest.mark.parametrize("device", [None, "gtx1080ti"])
+def test_rules_has_each_networks_waste_per_rule_and_stage(device: str | None, archspace: Archspace) -> None:
+    words = ("--device", device) if device else ()
+    data = compared(archspace, "shufflenet_v1@g=8", "mobilenet_v2", "--rules", *words)
+    found = [lint(build("shufflenet_v1", groups=8), device=device), lint(build("mobilenet_v2"), device=device)]
+    for row, own, name in zip(data["models"], found, ("shufflenet_v1@g=8", "mobilenet_v2"), strict=True):
+        assert (row["model"], row["device"], row["mem_elems"]) == (name, device, own.mem_elems)
+        assert set(row["rules"]) == set(own.codes)
+        for code, values in [("total", row["total"]), *row["rules"].items()]:
+            waste = own.waste[code]
+            assert (values["findings"], values["wasted_mem_elems"], values["wasted_ms"]) == (waste.findings, waste.mem_elems, waste.ms)
+        for code, values in row["rules"].items():
+            assert sum(stage["findings"] for stage in values["stages"].values()) == values["findings"]
+            for stage, there in values["stages"].items():
+                assert there["wasted_mem_elems"] == own.waste_by_stage[code, stage].mem_elems
+                assert there["wasted_ms"] == own.waste_by_stage[code, stage].ms
+
+
+@pytest.mark.usefixtures("_empty_folder")
+def test_the_table_of_rules_has_stages_under_each_rule_and_a_dash_where_nothing_breaks(archspace: Archspace) -> None:
+    """Only ShuffleNet v1 has pointwise group convolutions, in all its stages; only MobileNet v2 works on thick maps."""
+    code, out, err = archspace("compare", "shufflenet_v1@g=8", "mobilenet_v2", "--rules")
+    assert (code, err) == (0, "")
+    waste = lint(build("shufflenet_v1", groups=8)).waste["G201"]
+    lines = out.splitlines()
+    at = next(i for i, line in enumerate(lines) if line.startswith("G201 group-convolution"))
+    assert lines[at].split()[2:] == [str(waste.findings), f"{waste.mem_elems / 1e6:.4g}M", "-"]
+    assert [line.split()[0] for line in lines[at + 1 : at + 4]] == ["stage2", "stage3", "stage4"]
+    assert next(line for line in lines if line.startswith("G402")).split()[2] == "-"
+    assert [line for line in lines if line.startswith("total")]
+    assert "G301" not in out
+
+
+@pytest.mark.usefixtures("_empty_folder")
+def test_csv_of_rules_has_a_line_per_network_rule_and_stage(archspace: Archspace) -> None:
+    rows = list(csv.DictReader(io.StringIO(archspace("compare", "shufflenet_v1", "mobilenet_v2", "--rules", "--format", "csv").out)))
+    assert list(rows[0]) == ["model", "rule", "stage", "findings", "wasted_mem_elems", "wasted_ms"]
+    per_rule = {row["rule"]: int(row["findings"]) for row in rows if row["model"] == "mobilenet_v2" and not row["stage"]}
+    assert per_rule.pop("total") == sum(per_rule.values()) == len(lint(build("mobilenet_v2")).findings)
+
+
+@pytest.mark.usefixtures("_empty_folder")
+def test_networks_that_break_nothing_are_said_so(archspace: Archspace) -> None:
+    Path("pyproject.toml").write_text('[tool.archspace]\nselect = ["G1", "G2", "G3"]\n', encoding="utf-8")
+    code, out, err = archspace("compare", "shufflenet_v2", "shufflenet_v2@width=0.5", "--rules")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0].startswith("shufflenet_v2, shufflenet_v2@width=0.5 break none of the")
+
+
+@pytest.mark.usefixtures("_empty_folder")
+def test_rules_on_an_unknown_device_is_one_line(archspace: Archspace) -> None:
+    code, out, err = archspace("compare", "fenet", "resnet18", "--rules", "--device", "gtx1080")
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+    assert "Did you mean 'gtx1080ti'?" in err
+
+
+def test_the_rules_that_are_compared_can_be_chosen(archspace: Archspace) -> None:
+    code, out, _ = archspace("compare", "shufflenet_v1", "mobilenet_v2", "--rules", "--select", "G", "--ignore", "G4", "--format", "json")
+    assert code == 0
+    assert [list(model["rules"]) for model in json.loads(out)["models"]] == [["G101", "G102", "G201", "G202", "G301", "G302"]] * 2
+
+
+def test_choosing_rules_without_comparing_them_is_refused(archspace: Archspace) -> None:
+    code, _, err = archspace("compare", "shufflenet_v1", "mobilenet_v2", "--select", "G1")
+    assert (code, err) == (
+        2,
+        "archspace: --select and --ignore choose among the design rules, which are compared with --rules alone. Add --rules.\n",
+    )
