@@ -118,7 +118,7 @@ def _read(table: Mapping[str, Any], path: Path) -> Settings:
 
 
 def _codes(key: str, value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(code, str) for code in value):
+    if not isinstance(value, list) or not all(isinstance(code, str) and code.strip() for code in value):
         raise LawError(f'{key} must be a list of rule codes, but got {value!r}. Example: {key} = ["G1", "S102"]')
     return tuple(value)
 
@@ -144,6 +144,8 @@ def _thresholds(table: Any) -> dict[str, dict[str, float]]:
         for name, value in values.items():
             if not isinstance(value, int | float) or isinstance(value, bool):
                 raise LawError(f"thresholds.{code}.{name} must be a number, but got {value!r}")
+        if code.upper() in thresholds:
+            raise LawError(f"thresholds.{code.upper()} is given twice, once as {code}. Drop one.")
         thresholds[code.upper()] = dict(values)
     return thresholds
 

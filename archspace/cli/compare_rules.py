@@ -39,6 +39,13 @@ def compare_rules(
 
 
 def _caveats(names: Sequence[str], lints: Sequence[Lint]) -> list[str]:
+    """What to know of the columns: information counts in the totals, and what each device's profile leaves open."""
+    info = sorted({finding.code for found in lints for finding in found.findings if finding.severity == "info"})
+    note = [f"{', '.join(info)}: information, which costs nothing where it is done well; in the totals all the same"] if info else []
+    return note + _of_networks(names, lints)
+
+
+def _of_networks(names: Sequence[str], lints: Sequence[Lint]) -> list[str]:
     return [f"{name}: {caveat}" for name, found in zip(names, lints, strict=True) for caveat in found.caveats]
 
 

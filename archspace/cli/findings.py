@@ -50,7 +50,7 @@ def lint_tables(lint: Lint, *, full: bool, width: int | None, notes: Sequence[st
     """The findings, costliest first, and a summary per rule. `width`: of the terminal, to break sentences for; None leaves them whole."""
     asked = [code for code in lint.codes if lint.device or not code.startswith(DEVICE_RULES)]
     if not lint.findings:
-        return [Table((), (), notes=[f"{lint.graph.name} breaks none of the {len(asked)} design rules that were asked", *notes])]
+        return [Table((), (), notes=[f"{lint.graph.name} breaks none of what was asked: {', '.join(asked)}", *notes])]
     shape = "x".join(map(str, lint.graph.input_shape))
     device = f"  {lint.device}" if lint.device else ""
     return [_finding_table(lint, f"{lint.graph.name}  input {shape}{device}", full, width), _summary_table(lint, asked, notes)]

@@ -91,7 +91,7 @@ def fitted(table: Table, width: int) -> Table:
         left_out.append(name)
     if not left_out:
         return table
-    note = f"left out for a terminal of {width} columns: {', '.join(left_out)}"
+    note = f"left out for a terminal of {width} columns: {', '.join(name.lstrip('<') for name in left_out)}"
     return replace(table, notes=(*table.notes, note))
 
 

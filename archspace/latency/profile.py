@@ -4,7 +4,7 @@
      "fusion": name of a rule set, "constant_ms": ..., "ms_per_input_mpixel": ...,
      "coefficients": {"default": {...}, op type: {...}}, "ranges": {"kernels": [low, high], "madds": [...], "input_pixels": [...]},
      "error": {"method": ..., "mape_pct": ..., "within_10_pct_share": ..., "kendall_tau": ..., "networks": int, "families": int},
-     "provenance": ..., "source": ...}
+     "provenance": ..., "source": ..., "vector_width": int or null (may be left out)}
 
 `ranges` is what the fit has seen, per image; a range left out is not checked. `error` is the error on networks that a fit has not
 seen, and the source of every interval: for normal residuals of mean absolute value m, 80 % lie within 1.2816 * sqrt(pi / 2) * m =
@@ -85,6 +85,7 @@ class Profile:
     error: FitError
     provenance: str
     source: str
+    vector_width: int | None = None  # channels of the dtype that the device computes at once; None: not known
 
     @property
     def element_bytes(self) -> int:
@@ -173,7 +174,7 @@ def _positive_int(value: Any, place: str) -> int:
     return value
 
 
-def _threads(value: Any, place: str) -> int | None:
+def _optional_int(value: Any, place: str) -> int | None:
     return None if value is None else _positive_int(value, place)
 
 
@@ -231,7 +232,7 @@ READERS: Mapping[str, Reader] = {
     "device": _text,
     "title": _text,
     "runtime": _text,
-    "threads": _threads,
+    "threads": _optional_int,
     "batch": _positive_int,
     "dtype": _name_of("dtype", DTYPE_BYTES),
     "fusion": _name_of("fusion rule set", FUSIONS),
@@ -242,4 +243,5 @@ READERS: Mapping[str, Reader] = {
     "error": _error,
     "provenance": _text,
     "source": _text,
+    "vector_width": _optional_int,
 }

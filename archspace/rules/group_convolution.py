@@ -56,7 +56,7 @@ def narrow_groups(network: Network, limits: Mapping[str, float]) -> Iterator[Bre
     Source: Ma et al., "ShuffleNet V2" (ECCV 2018), section 2, G2: the group number "should be carefully chosen based on the target
     platform".
 
-    Thresholds: vector_width 4 is a 128-bit register of float32, as in the paper's ARM core.
+    Thresholds: vector_width 4 is a 128-bit register of float32, as in the paper's ARM core; a device's profile may say another.
     """
     width = int(limits["vector_width"])
     for i, conv in network.convolutions():

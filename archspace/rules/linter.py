@@ -45,6 +45,7 @@ class Lint:
     waste_by_stage: Mapping[tuple[str, str], Waste] = field(default_factory=dict)  # by (rule code, stage)
     extrapolates: tuple[str, ...] = ()  # why the device's profile may not hold for this network
     unpriced: tuple[str, ...] = ()  # op types whose wasted memory access has no price on the device
+    free_madds: bool = False  # the device has no price for multiply-adds, where R101 asks for one
 
     @property
     def summary(self) -> dict[str, int]:
@@ -59,7 +60,8 @@ class Lint:
         """What to know before the milliseconds are believed: where the device's profile extrapolates, and what it has no price for."""
         extrapolates = [f"{self.device} extrapolates: {reason}" for reason in self.extrapolates]
         unpriced = [f"{self.device} has no price for the memory access of {' and '.join(self.unpriced)} ops: 0 ms of waste there"]
-        return (*extrapolates, *(unpriced if self.unpriced else ()))
+        unjudged = [f"{self.device} has no price for multiply-adds: R101 judges only ops that make none"]
+        return (*extrapolates, *(unpriced if self.unpriced else ()), *(unjudged if self.free_madds else ()))
 
     def at_least(self, severity: str) -> tuple[Finding, ...]:
         """The findings of that severity or a higher one. Raises UnknownNameError for another word."""
@@ -101,6 +103,8 @@ def lint(
     codes = selected(tuple(RULES), _words(select), _words(ignore))
     given = _thresholds(thresholds or {})
     profile = device if isinstance(device, Profile) or device is None else load_profile(device)
+    if profile and profile.vector_width:
+        given = {**given, "G202": {"vector_width": profile.vector_width, **given.get("G202", {})}}
     latency = predict(graph, profile) if profile else None
     network = Network.of(graph, latency)
     price = _Price.of(profile, latency, graph) if profile and latency else None
@@ -147,6 +151,7 @@ def lint(
         },
         latency.extrapolates if latency else (),
         price.unpriced(graph, (i for _, breach in found for i, elems in breach.waste.items() if elems)) if price else (),
+        "R101" in codes and profile is not None and not any(c.ms_per_gmadd for c in profile.coefficients.values()),
     )
 
 

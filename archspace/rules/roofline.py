@@ -32,7 +32,10 @@ def memory_bound(network: Network, limits: Mapping[str, float]) -> Iterator[Brea
     known = {name for name, _ in network.known_blocks()}
     for row in network.latency.rows:
         total = sum(blocks[row.block])
-        if row.block not in known or len(blocks[row.block]) < 2 or row.memory_ms <= row.compute_ms or row.ms <= limits["share"] * total:
+        computes = any(network.counts[place[name]].madds for name in row.nodes)
+        if row.block not in known or len(blocks[row.block]) < 2 or (computes and not row.compute_ms):
+            continue  # a profile without a price for multiply-adds cannot tell what bounds an op that makes some
+        if row.memory_ms <= row.compute_ms or row.ms <= limits["share"] * total:
             continue
         yield Breach(
             place[row.name],

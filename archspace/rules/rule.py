@@ -20,6 +20,7 @@ class Threshold:
     default: float
     low: float
     high: float
+    whole: bool = False  # a number of things
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,4 +51,6 @@ class Rule:
             bound = self.thresholds[name]
             if not isinstance(value, int | float) or isinstance(value, bool) or not bound.low <= value <= bound.high:
                 raise LawError(f"{self.code}.{name} must be a number from {bound.low:g} to {bound.high:g}, but got {value!r}")
+            if bound.whole and value != int(value):
+                raise LawError(f"{self.code}.{name} must be a whole number, but got {value!r}. Near: {int(value)}, {int(value) + 1}.")
         return {name: float(given.get(name, bound.default)) for name, bound in self.thresholds.items()}

@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Mapping
 
 from archspace.analysis.dead import dead_channels as find_dead_channels
-from archspace.analysis.mixing import components, mixing
-from archspace.analysis.provenance import RULES, channels_of, own_channel
+from archspace.analysis.mixing import components
+from archspace.analysis.provenance import RULES, BitMatrix, channels_of, own_channel, spread, union
 from archspace.analysis.receptive_field import receptive_fields
 from archspace.ir.ops import ChannelShuffle, Conv2d, Linear, Opaque
 from archspace.ir.ops.base import prod
 from archspace.rules.finding import Breach
 from archspace.rules.network import Network
-from archspace.units import format_size
 
 
 def unmixed_groups(network: Network, limits: Mapping[str, float]) -> Iterator[Breach]:
     """Stacked group convolutions whose output channels never mix groups.
 
-    Measured is in how many parts the channels fall that never meet, from one group convolution to the next. One step without mixing is no
-    breach where the steps before and after it mix: ShuffleNet v1 has one shuffle in a unit of two group convolutions.
+    Measured is in how many parts the channels fall that do not meet on the way from one group convolution to the next, on all paths between
+    them. A step without mixing is no breach where some window of a few steps around it mixes all: ShuffleNet v1 has one shuffle in a unit
+    of two group convolutions, and with few channels per group it takes two units.
 
     Why: "Outputs from a certain channel are only derived from a small fraction of input channels": no information flows between groups, and
     the representation is weaker. Without its shuffles ShuffleNet v1 loses up to 5.8 points (table 3).
@@ -28,40 +28,72 @@ def unmixed_groups(network: Network, limits: Mapping[str, float]) -> Iterator[Br
 
     Source: Zhang et al., "ShuffleNet" (CVPR 2018), section 3.1, figure 1, table 3. Proven by channel provenance, not by the pattern of ops.
 
-    Thresholds: none.
+    Thresholds: steps 4 is the way through two units of two group convolutions.
     """
     before = _group_convolutions_before(network)
-    apart = {i: components(mixing(network.graph, first, i)) for i, first in before.items()}
-    after = {first: i for i, first in before.items()}
-    for i, first in before.items():
-        parts = apart[i]
-        neighbours = [apart[k] for k in (first, after.get(i)) if k in apart]
-        if parts <= 1 or (neighbours and all(other <= 1 for other in neighbours)):
-            continue
-        conv = network.node(i).op
-        assert isinstance(conv, Conv2d)
-        yield Breach(
-            i,
-            parts,
-            1,
-            f"the groups of {network.node(first).name} and of this convolution fall into {parts} parts that do not mix on the way",
-            "a channel shuffle between the two",
-        )
+    after: dict[int, int] = {}
+    for i, firsts in before.items():
+        for first in firsts:
+            after.setdefault(first, i)
+    for i, firsts in before.items():
+        for first in firsts:
+            parts = _parts(network, first, i)
+            if parts <= 1 or any(_parts(network, a, b) == 1 for a, b in _windows(first, i, before, after, int(limits["steps"]))):
+                continue
+            yield Breach(
+                i,
+                parts,
+                1,
+                f"the groups of {network.node(first).name} and of this convolution fall into {parts} parts that do not mix",
+                "a channel shuffle between the two",
+            )
 
 
-def _group_convolutions_before(network: Network) -> dict[int, int]:
-    """For each group convolution the last one before it that reaches it without a dense layer between."""
-    reached: dict[int, int] = {}  # node -> the last group convolution that reaches it
-    before: dict[int, int] = {}
+def _parts(network: Network, first: int, last: int) -> int:
+    """In how many parts the input groups of one group convolution and the groups of a later one fall, on all paths; 0: out of reach."""
+    graph = network.graph
+    a, b = graph.nodes[first], graph.nodes[last]
+    assert isinstance(a.op, Conv2d)
+    assert isinstance(b.op, Conv2d)
+    source = a.inputs[0]
+    width = a.op.in_channels // a.op.groups
+    seed = tuple([1 << c // width for c in range(a.op.in_channels)])
+    found = spread(graph, {source: seed}, range(source + 1, last))[b.inputs[0]]
+    if found is None:
+        return 0
+    c = b.op.in_channels // b.op.groups
+    return components(BitMatrix(tuple([union(found[k * c : (k + 1) * c]) for k in range(b.op.groups)]), a.op.groups))
+
+
+def _windows(
+    first: int, last: int, before: Mapping[int, tuple[int, ...]], after: Mapping[int, int], steps: int
+) -> Iterator[tuple[int, int]]:
+    """The longer ways from a group convolution to a later one, of at most so many steps, that contain the step from `first` to `last`."""
+    starts, ends = [first], [last]
+    while len(starts) < steps and (earlier := before.get(starts[-1])):
+        starts.append(max(earlier))
+    while len(ends) < steps and (later := after.get(ends[-1])) is not None:
+        ends.append(later)
+    for i, start in enumerate(starts):
+        for k, end in enumerate(ends):
+            if 0 < i + k < steps:
+                yield start, end
+
+
+def _group_convolutions_before(network: Network) -> dict[int, tuple[int, ...]]:
+    """For each group convolution those before it that reach it without a dense layer, or one that they reach themselves, between."""
+    reached: dict[int, frozenset[int]] = {}  # node -> the group convolutions that reach it
+    above: dict[int, set[int]] = {}  # group convolution -> all before it
+    before: dict[int, tuple[int, ...]] = {}
     for i, node in enumerate(network.graph.nodes):
-        last = max((reached[k] for k in node.inputs if k in reached), default=-1)
-        grouped = isinstance(node.op, Conv2d) and node.op.groups > 1 and not node.op.is_depthwise and prod(node.shape[2:]) > 1
-        if grouped and last >= 0:
-            before[i] = last
-        if grouped:
-            reached[i] = i
-        elif last >= 0 and not isinstance(node.op, Linear | Opaque) and not (isinstance(node.op, Conv2d) and node.op.groups == 1):
-            reached[i] = last
+        arriving = frozenset().union(*(reached.get(k, frozenset()) for k in node.inputs))
+        arriving -= {k for k in arriving if any(k in above[other] for other in arriving)}
+        if isinstance(node.op, Conv2d) and node.op.groups > 1 and not node.op.is_depthwise and prod(node.shape[2:]) > 1:
+            before[i] = tuple(sorted(arriving))
+            above[i] = set(arriving).union(*(above[k] for k in arriving))
+            reached[i] = frozenset({i})
+        elif arriving and not isinstance(node.op, Linear | Opaque) and not (isinstance(node.op, Conv2d) and node.op.groups == 1):
+            reached[i] = arriving
     return before
 
 
@@ -169,21 +201,20 @@ def small_receptive_field(network: Network, limits: Mapping[str, float]) -> Iter
     Thresholds: share 1: the whole input.
     """
     shape = network.graph.input_shape
-    fields = receptive_fields(network.graph)
-    local = [
-        i for i, field in enumerate(fields) if field is not None and field.is_local and i > 0 and network.node(i).stage.startswith("stage")
-    ]
-    if len(shape) != 4 or not local:
+    stages = [i for i, node in enumerate(network.graph.nodes) if node.stage.startswith("stage")]
+    if len(shape) != 4 or not stages:
         return
-    last = local[-1]
-    field = fields[last]
-    assert field is not None
+    last = stages[-1]
+    field = receptive_fields(network.graph)[last]
+    if field is None or not field.is_local:
+        return  # global or unknown work: it may see everything
     share = min(seen / side for seen, side in zip(field.size, shape[2:], strict=True))
     if share < limits["share"]:
+        (h, w), (height, width) = field.size, shape[2:]
         yield Breach(
             last,
             share,
             limits["share"],
-            f"the last stage sees {format_size(*field.size)} of {format_size(*shape[2:])} pixels",
+            f"a position of the last stage sees {h}x{w} of {height}x{width} pixels",
             "larger kernels, earlier strides, dilation or shifts",
         )

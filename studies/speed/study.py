@@ -20,12 +20,13 @@ from statistics import median
 import optuna
 
 import archspace
+from archspace.analysis.reuse import reuse_matrix
 from archspace.latency import load_profile
 from archspace.pytorch import to_module, tool_flops
 from archspace.space import Space
 from archspace.study import Question, search
 from archspace.study.records import evaluate
-from archspace.zoo import build
+from archspace.zoo import MEMBERS, build
 
 ROUNDS = 5
 TRIALS = 200
@@ -44,6 +45,7 @@ print(tool_flops({peer!r}, to_module(build("shufflenet_v1", groups=8)).eval(), {
 PROCESSES = {
     "python alone": [sys.executable, "-c", "pass"],
     "archspace analyze shufflenet_v1 --g 8": [sys.executable, "-m", "archspace", "analyze", "shufflenet_v1", "--g", "8"],
+    "archspace lint shufflenet_v1 --g 8": [sys.executable, "-m", "archspace", "lint", "shufflenet_v1", "--g", "8", "--fail-on", "never"],
     **{f"{peer} on the same network": [sys.executable, "-c", PEER_PROCESS.format(peer=peer, shape=SHAPE)] for peer in PEERS},
 }
 
@@ -79,6 +81,22 @@ def warm() -> list[Row]:
     works |= {f"{peer}, module built before": lambda peer=peer: tool_flops(peer, module, SHAPE) for peer in PEERS}
     interleaved(works, 1)
     return [("warm call", name, ms, "ms") for name, ms in interleaved(works, ROUNDS).items()]
+
+
+def structures() -> list[Row]:
+    """What is asked of large networks and of the whole zoo, in a process that has done each once."""
+    nasnet, deepest = build("nasnet_a_mobile"), build("se_shufflenet_v2_164")
+    condensed = build("condensenet_g4")
+    works: dict[str, Callable[[], object]] = {
+        "build and analyze, all members of the zoo": lambda: [archspace.analyze(build(member)) for member in MEMBERS],
+        "build and analyze, nasnet_a_mobile": lambda: archspace.analyze(build("nasnet_a_mobile")),
+        "lint on gtx1080ti, nasnet_a_mobile": lambda: archspace.lint(nasnet, device="gtx1080ti"),
+        "lint on gtx1080ti, se_shufflenet_v2_164": lambda: archspace.lint(deepest, device="gtx1080ti"),
+        "lint on gtx1080ti, condensenet_g4": lambda: archspace.lint(condensed, device="gtx1080ti"),
+        "reuse matrix, se_shufflenet_v2_164": lambda: reuse_matrix(deepest),
+    }
+    interleaved(works, 1)
+    return [("structure", name, ms, "ms") for name, ms in interleaved(works, ROUNDS).items()]
 
 
 def candidates() -> list[Row]:
@@ -135,7 +153,7 @@ def searches() -> list[Row]:
 def main() -> None:
     """Measure everything, print it, write it."""
     rows = []
-    for part in (cold, warm, candidates, searches):
+    for part in (cold, warm, structures, candidates, searches):
         for row in part():
             rows.append(row)
             print(f"{row[0]:22} {row[1]:42} {row[2]:10.2f} {row[3]}", flush=True)

@@ -60,7 +60,7 @@ def test_json_has_pages_and_thresholds(archspace: Archspace) -> None:
     assert data["schema"] == 1
     assert [rule["code"] for rule in data["rules"]] == list(RULES)
     assert data["rules"][0]["page"] == RULES["G101"].page
-    assert data["rules"][0]["thresholds"] == {"ratio": {"default": 1.2, "low": 1, "high": 100}}
+    assert data["rules"][0]["thresholds"] == {"ratio": {"default": 1.2, "low": 1, "high": 100, "whole": False}}
     assert json.loads(archspace("rule", "G101", "--format", "json").out) == {"schema": 1, "rules": data["rules"][:1]}
 
 

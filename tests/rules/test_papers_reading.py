@@ -123,33 +123,23 @@ WITH_GROUPS = [
 ]
 
 
-@pytest.mark.parametrize("member", [member for member in WITH_GROUPS if member.endswith(("0.25x_g8", "0.25x_arch2_g8"))])
-def test_four_channels_per_group_are_too_few_for_one_shuffle_to_mix_eight_groups(member: str) -> None:
-    found = lint(build(member), select=["S101"]).findings
-    # Stage 2's bottlenecks have 32 channels: each group receives one channel from each of four groups, so even and odd ones stay apart.
-    assert {finding.measured for finding in found if finding.node.endswith("pw2.conv")} == {2}
-    assert {finding.block for finding in found} == {"stage2.unit1", "stage2.unit2", "stage2.unit3", "stage3.unit0"}
-
-
-@pytest.mark.parametrize(
-    "member", [m for m in WITH_GROUPS if not m.endswith("_noshuffle") and not m.endswith(("0.25x_g8", "0.25x_arch2_g8"))]
-)
+@pytest.mark.parametrize("member", [member for member in WITH_GROUPS if not member.endswith("_noshuffle")])
 def test_removing_the_shuffle_from_shufflenet_v1_raises_s101_and_putting_it_back_clears_it(member: str) -> None:
     assert broken(member, "S", shuffle=False) == {"S101"}
     assert broken(member, "S", shuffle=True) == set()
 
 
-def test_without_shuffle_every_group_convolution_behind_another_stays_in_its_groups() -> None:
+def test_without_shuffle_groups_lie_upon_groups_wherever_no_stage_begins() -> None:
     graph = build("shufflenet_v1_1x_g8_noshuffle")
-    found = lint(graph, select=["S101"]).findings
+    found = lint(graph, select=["S101"], thresholds={"S101": {"steps": 1}}).findings
     grouped = [node.name for node in graph if node.name.endswith(("pw1.conv", "pw2.conv"))]
     assert grouped[:3] == ["stage2.unit0.pw1.conv", "stage2.unit0.pw2.conv", "stage2.unit1.pw1.conv"]
     # The first is dense (footnote 1), so the second has none before it. The third reads 24 pooled channels in front of 8 groups of 45: its
     # own 8 groups of 48 each straddle two of them, and chain all together. From there on groups lie upon groups.
     assert {finding.node for finding in found} == set(grouped[3:])
-    # A later first unit puts 384 pooled channels in front of 384 computed ones: the next one's groups 4 to 7 read two of the 8 groups each.
-    behind = {"stage3.unit1.pw1.conv", "stage4.unit1.pw1.conv"}
-    assert {finding.node: finding.measured for finding in found} == {name: 4 if name in behind else 8 for name in grouped[3:]}
+    assert max(finding.measured for finding in found) == 8
+    # Windows of four steps that begin before such a straddling excuse what follows it; the long stage 3 stays blamed.
+    assert {"stage3.unit3.pw1.conv", "stage3.unit7.pw2.conv"} <= {finding.node for finding in lint(graph, select=["S101"]).findings}
 
 
 def test_the_shuffles_of_shufflenet_v2_all_move_something() -> None:

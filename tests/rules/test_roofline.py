@@ -36,19 +36,20 @@ def test_without_a_device_nothing_is_said() -> None:
 
 
 def test_a_memory_bound_kernel_that_takes_more_than_its_share_is_named() -> None:
-    profile = device(ms_per_gb_in=1e6, ms_per_gb_weights=10e6)  # a kernel reads 800 elements of maps, the convolution 64 weights more
-    conv, act = 4 * 800e-3 + 4 * 640e-3, 4 * 800e-3  # ms
+    # A kernel reads 800 elements of maps, the convolution 64 weights more; it makes 8 * 8 * 100 multiply-adds.
+    profile = device(ms_per_gb_in=1e6, ms_per_gb_weights=10e6, ms_per_gmadd=1000)
+    conv, act = 4 * 800e-3 + 4 * 640e-3 + 6.4e-3, 4 * 800e-3  # ms
     share = conv / (conv + 2 * act)
     assert not lint(block(), select=["R101"], device=profile).findings
     (finding,) = lint(block(), select=["R101"], device=profile, thresholds={"R101": {"share": 0.37}}).findings
     assert (finding.code, finding.node, finding.severity) == ("R101", "stage1.unit0.conv", "info")
     assert finding.measured == pytest.approx(share)
-    assert finding.message == "dense: 5.76 ms of memory, 0 ms of multiply-adds, 47% of its block"
+    assert finding.message == "dense: 5.76 ms of memory, 0.0064 ms of multiply-adds, 47% of its block"
     assert (finding.excess_mem_elems, finding.excess_ms) == (0, 0)  # it says where time goes, not that it is wasted
 
 
 def test_the_share_is_honoured_just_at_it_and_just_beyond() -> None:
-    profile = device(us_per_kernel=1.0, ms_per_gb_in=1.0)
+    profile = device(us_per_kernel=1.0, ms_per_gb_in=1.0, ms_per_gmadd=1e-9)
     rows = predict(block(), profile).rows
     share = rows[1].ms / sum(row.ms for row in rows)
     for limit, count in ((share * (1 + 1e-9), 0), (share * (1 - 1e-9), 3)):
@@ -73,3 +74,10 @@ def test_a_kernel_that_computes_longer_than_it_moves_is_not_memory_bound() -> No
         profile = device(ms_per_gb_in=1e6, ms_per_gb_out=1e6, ms_per_gmadd=factor * 1e6 * moved / madds)
         found = lint(graph, select=["R101"], device=profile, thresholds={"R101": {"share": 0.4}}).findings
         assert [finding.node for finding in found] == expected
+
+
+def test_a_profile_without_a_price_for_multiply_adds_judges_only_ops_that_make_none() -> None:
+    profile = device(ms_per_gb_in=1e6, ms_per_gb_weights=10e6)
+    found = lint(block(), select=["R101"], device=profile, thresholds={"R101": {"share": 0.2}})
+    assert {finding.node for finding in found.findings} == {"stage1.unit0.act1", "stage1.unit0.act2"}
+    assert found.caveats[-1] == f"{found.device} has no price for multiply-adds: R101 judges only ops that make none"

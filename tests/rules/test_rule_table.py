@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from archspace.errors import LawError
 from archspace.rules import GROUPS, RULES, SEVERITIES, Rule
 from archspace.rules.selection import selected
 
@@ -70,3 +71,9 @@ def test_a_selection_keeps_the_tables_order_and_each_code_once() -> None:
     codes = tuple(RULES)
     assert selected(codes, ["S1", "G1", "G101"]) == ("G101", "G102", "S101", "S102", "S103", "S104")
     assert selected(codes, ["G"], ["G1", "G2", "G3"]) == ("G401", "G402", "G403")
+
+
+def test_a_threshold_that_counts_things_is_a_whole_number() -> None:
+    with pytest.raises(LawError, match=r"^G301\.fragments must be a whole number, but got 5\.5\. Near: 5, 6\.$"):
+        RULES["G301"].limits({"fragments": 5.5})
+    assert RULES["G301"].limits({"fragments": 6}) == {"fragments": 6.0}

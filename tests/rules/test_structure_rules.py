@@ -19,6 +19,7 @@ from archspace.ir.ops import (
     Opaque,
     ReLU,
     Sigmoid,
+    Softmax,
 )
 from archspace.rules import Finding, lint
 
@@ -44,7 +45,7 @@ def grouped(groups: int, channels: int = 12) -> Conv2d:
 def test_stacked_group_convolutions_fall_into_as_many_parts_as_groups_as_in_figure_1a(g: int) -> None:
     (finding,) = found(chain(grouped(g), ReLU(), grouped(g)), "S101")
     assert (finding.node, finding.measured, finding.bound) == ("c", g, 1)
-    assert finding.message == f"the groups of a and of this convolution fall into {g} parts that do not mix on the way"
+    assert finding.message == f"the groups of a and of this convolution fall into {g} parts that do not mix"
 
 
 @pytest.mark.parametrize("g", [2, 3])
@@ -83,9 +84,51 @@ def test_one_step_that_does_not_mix_is_no_breach_between_steps_that_do() -> None
     assert not found(chain(grouped(3), *mix, grouped(3)), "S101")
 
 
-def test_two_steps_in_a_row_that_do_not_mix_are_breaches_both() -> None:
+def test_steps_that_do_not_mix_are_excused_by_a_window_that_does_and_not_beyond_its_length() -> None:
     mix = (ChannelShuffle(3), grouped(3))
-    assert {finding.node for finding in found(chain(grouped(3), *mix, grouped(3), grouped(3), *mix), "S101")} == {"d", "e"}
+    graph = chain(grouped(3), *mix, grouped(3), grouped(3), *mix)  # five group convolutions: a, c, d, e, g
+    assert not found(graph, "S101")  # a to d is mixed by the first shuffle, d to g by the second
+    alone = lint(graph, select=["S101"], thresholds={"S101": {"steps": 1}}).findings
+    assert {finding.node for finding in alone} == {"d", "e"}
+    # Of six steps without a shuffle before one with it, windows of four reach the last three.
+    long = chain(*[grouped(3)] * 7, *mix)
+    assert [finding.node for finding in found(long, "S101")] == ["b", "c", "d"]
+
+
+def test_two_units_mix_what_one_shuffle_cannot() -> None:
+    # Eight groups of four channels: a shuffle brings each group channels of four others, a second one those of all.
+    one = (grouped(8, 32), ChannelShuffle(8), grouped(8, 32))
+    assert [finding.measured for finding in found(chain(*one, channels=32), "S101")] == [2]
+    assert not found(chain(*one, ChannelShuffle(8), grouped(8, 32), channels=32), "S101")
+
+
+def test_a_dense_path_beside_the_group_convolutions_mixes_them() -> None:
+    b = Builder("beside")
+    x = b.input((1, 12, 5, 5))
+    y = b.add("second", grouped(3), b.add("first", grouped(3), x))
+    b_out = b.add("third", grouped(3), b.add("add", Add(), y, b.add("dense", Conv2d(12, 12, 1), x)))
+    nodes = {finding.node for finding in found(b.build(b_out), "S101")}
+    assert "third" not in nodes
+
+
+def test_a_group_convolution_on_another_path_does_not_hide_one_that_stays_apart() -> None:
+    b = Builder("cut")
+    x = b.input((1, 12, 5, 5))
+    first = b.add("first", grouped(3), x)
+    other = b.add("slice", ChannelSlice(0, 4), b.add("other", grouped(3), x))
+    joined = b.add("cut", ChannelSlice(0, 12), b.add("concat", Concat(), first, other))
+    assert {finding.node for finding in found(b.build(b.add("last", grouped(3), joined)), "S101")} == {"last"}
+
+
+def test_unknown_or_global_work_in_the_last_stage_may_see_everything() -> None:
+    for op in (Opaque("torch.odd", (1, 4, 8, 8)), Softmax(-1)):
+        b = Builder("tail")
+        x = b.input((1, 4, 8, 8))
+        with b.block("stage1.unit0"):
+            x = b.add("conv", Conv2d(4, 4, 3, padding=1), x)
+        with b.block("stage2.unit0"):
+            x = b.add("conv", Conv2d(4, 4, 1), b.add("odd", op, x))
+        assert not found(b.build(x), "S104")
 
 
 def residual(*between: Op) -> Graph:
@@ -237,7 +280,7 @@ def windows(*kernels: int, size: tuple[int, int] = (9, 9), scope: str = "stage1.
 def test_a_last_stage_that_sees_less_than_the_input_is_a_breach() -> None:
     (finding,) = found(windows(3, 3, 3), "S104")  # 1 + 2 + 2 + 2 pixels
     assert (finding.node, finding.measured, finding.bound) == ("stage1.unit0.conv2", 7 / 9, 1)
-    assert finding.message == "the last stage sees 7 of 9 pixels"
+    assert finding.message == "a position of the last stage sees 7x7 of 9x9 pixels"
     assert not found(windows(3, 3, 3, 3), "S104")
 
 
