@@ -35,10 +35,17 @@ def unmixed_groups(network: Network, limits: Mapping[str, float]) -> Iterator[Br
     for i, firsts in before.items():
         for first in firsts:
             after.setdefault(first, i)
+    known: dict[tuple[int, int], int] = {}  # windows of neighbouring steps are the same
+
+    def parts_between(a: int, b: int) -> int:
+        if (a, b) not in known:
+            known[a, b] = _parts(network, a, b)
+        return known[a, b]
+
     for i, firsts in before.items():
         for first in firsts:
-            parts = _parts(network, first, i)
-            if parts <= 1 or any(_parts(network, a, b) == 1 for a, b in _windows(first, i, before, after, int(limits["steps"]))):
+            parts = parts_between(first, i)
+            if parts <= 1 or any(parts_between(a, b) == 1 for a, b in _windows(first, i, before, after, int(limits["steps"]))):
                 continue
             yield Breach(
                 i,
