@@ -148,7 +148,8 @@ def test_a_backbone_goes_to_json_and_back_and_to_other_inputs_and_is_built_again
     ],
 )
 def test_a_backbone_runs_and_returns_a_tuple(family: str, options: dict[str, Any]) -> None:
-    torch = pytest.importorskip("torch")
+    import torch
+
     graph = build(family, **options, features=True, batch=2, input=(64, 96))
     module = to_module(graph, seed=0).eval()
     with torch.no_grad():
