@@ -173,6 +173,8 @@ class _Assembly:
         assert isinstance(source, fx.Node)
         self.storage[node] = self.storage[source]
         held = self.held.get(source)
+        if not node.users:
+            return None  # a tuple is taken apart whole, whatever is read of it
         if not isinstance(held, Split) or not isinstance(index, int):
             return Weight(shape_of(node), held.names) if isinstance(held, Weight) else None
         op = held.outputs[index]
@@ -260,7 +262,7 @@ class _Assembly:
         word: str = "",
         is_side: bool = False,
     ) -> int:
-        word = word or self.words.get(node) or str(node.target).partition(".")[2].partition(".")[0].strip("_") or "call"
+        word = word or self.words.get(node) or _word(node)
         self.pending.append(Pending(op, inputs, shape, path_of(node), word, self.order[node], weights, is_side))
         return len(self.pending) - 1
 
@@ -295,6 +297,12 @@ class _Assembly:
         sharers = {owners[name] for name in one.weights & owners.keys()}
         is_shared_whole = new == 0 and len(sharers) == 1 and sum(self.sizes[name] for name in one.weights) == of_op
         return (sharers.pop() if is_shared_whole else ""), new
+
+
+def _word(node: fx.Node) -> str:
+    """What a functional call is named after: 'relu' for aten.relu_.default."""
+    parts = str(node.target).split(".")
+    return (parts[1] if len(parts) > 1 else parts[0]).strip("_")
 
 
 def _tensors(node: fx.Node) -> list[fx.Node]:
