@@ -19,8 +19,8 @@ from torch import nn
 from archspace.errors import FileError, LawError, UnknownNameError
 from archspace.ir.graph import Graph
 from archspace.ir.ops import Shape
-from archspace.pytorch.importer.assemble import from_torch
 from archspace.pytorch.importer.capture import FORWARD_ERRORS
+from archspace.pytorch.importer.verb import from_torch
 
 # What each package makes a model of by name, without downloading weights.
 PACKAGES: dict[str, tuple[str, str, str]] = {
