@@ -36,7 +36,7 @@ class GroupRow:
 def op_rows(graph: Graph) -> tuple[Row, ...]:
     """One row per op, inputs left out."""
     return tuple(
-        Row(node.name, node.op, node.block, shapes, node.shape, node.op.counts(shapes, node.shape))
+        Row(node.name, node.op, node.block, shapes, node.shape, graph.counts(node))
         for node in graph.nodes
         if not isinstance(node.op, Input)
         for shapes in [graph.input_shapes(node)]

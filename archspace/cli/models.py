@@ -1,4 +1,4 @@
-"""MODEL on the command line: a zoo name with options, a spec (`shufflenet_v1@g=8,width=0.5`), or a JSON file."""
+"""MODEL on the command line: a zoo name with options, a spec (`shufflenet_v1@g=8,width=0.5`), a JSON file, or Python (`net.py:Net`)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
+from archspace.cli.python_models import is_python, load_python
 from archspace.errors import FileError, LawError, UnknownNameError
 from archspace.files import read_json, what_is_at
 from archspace.ir.builder import with_input
@@ -25,7 +26,9 @@ FAMILY_OPTIONS = {"ignore_unknown_options": True, "allow_interspersed_args": Tru
 def image_options(command: F) -> F:
     """--input and --batch."""
     command = click.option("--batch", type=click.IntRange(min=1), help="Images per batch.  [default: 1]")(command)
-    return click.option("--input", "size", metavar="SIZE", help="Input in pixels: 224 or 480x640.  [default: 224]")(command)
+    return click.option(
+        "--input", "size", metavar="SIZE", help="Input in pixels: 224 or 480x640; for Python models also 3x224x224.  [default: 224]"
+    )(command)
 
 
 def split_words(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
@@ -81,6 +84,10 @@ def load_model(spec: str, options: Mapping[str, str] | None = None, *, size: str
     for key in spec_options.keys() & (options or {}).keys():
         raise LawError(f"{name}: the option {key} is given twice, in the spec and beside it. Drop one.")
     words = {**spec_options, **(options or {})}
+    if is_python(name):
+        if words:
+            raise LawError(f"{name}: a network in Python takes no options, but got {', '.join(words)}. Name a function that sets them.")
+        return load_python(name, size=size, batch=batch)
     if name.endswith(".json") or what_is_at(name) == "file":
         return _load_file(name, words, size=size, batch=batch)
     try:

@@ -121,5 +121,5 @@ def with_input(graph: Graph, shape: Shape) -> Graph:
             out = op.out_shape(*(values[i].shape for i in node.inputs))
         except LawError as error:
             raise error.at(node.name) from None
-        values.append(builder.append(Node(node.name, op, node.inputs, out, node.block)))
+        values.append(builder.append(Node(node.name, op, node.inputs, out, node.block, node.shares, node.params)))
     return builder.build(*(values[i] for i in graph.outputs))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from archspace.errors import LawError, UnknownNameError
@@ -16,13 +16,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """An op at a place in a graph. `inputs` are positions in `Graph.nodes`; `block` is the scope that fragments are counted in."""
+    """An op at a place in a graph. `inputs` are positions in `Graph.nodes`; `block` is the scope that fragments are counted in.
+
+    Weights that several nodes use are counted once, at the first: the others name it in `shares` and have no `params` of their own.
+    `params` is None where a node's learnable scalars are the op's, all of them used here first.
+    """
 
     name: str
     op: Op
     inputs: tuple[int, ...]
     shape: Shape
     block: str
+    shares: str = ""
+    params: int | None = None
 
     @property
     def stage(self) -> str:
@@ -71,7 +77,8 @@ class Graph:
 
     def counts(self, node: Node) -> Counts:
         """The raw facts of one node."""
-        return node.op.counts(self.input_shapes(node), node.shape)
+        counts = node.op.counts(self.input_shapes(node), node.shape)
+        return counts if node.params is None else replace(counts, params=node.params)
 
     def to_networkx(self) -> networkx.DiGraph[str]:
         """The DAG under the nodes' names, each with `op`, `shape` and `block`, for algorithms and drawing."""

@@ -3,6 +3,7 @@
     {"archspace_graph": 1, "name": ..., "config": {...}, "outputs": [names],
      "nodes": [{"name": ..., "op": "Conv2d", "attrs": {...}, "inputs": [names], "shape": [...], "block": ...}, ...]}
 
+A node whose weights are not all its own has "shares" (the name of the node that it takes them from) and "params" beside them.
 `attrs` holds the fields that differ from the op's defaults. Reading infers every shape again and compares.
 """
 
@@ -35,6 +36,8 @@ def to_dict(graph: Graph) -> dict[str, Any]:
             "inputs": [names[i] for i in node.inputs],
             "shape": list(node.shape),
             "block": node.block,
+            **({"shares": node.shares} if node.shares else {}),
+            **({"params": node.params} if node.params is not None else {}),
         }
         for node in graph.nodes
     ]
@@ -99,7 +102,20 @@ def _add(builder: Builder, row: dict[str, Any], values: dict[str, Value]) -> Val
         raise error.at(name) from None
     if list(shape) != row["shape"]:
         raise LawError(f"{name}: the shape must follow from the inputs, but the file says {row['shape']} and the op gives {list(shape)}")
-    return builder.append(Node(name, op, tuple(value.index for value in inputs), shape, row["block"]))
+    shares, params = _weights(row, values)
+    return builder.append(Node(name, op, tuple(value.index for value in inputs), shape, row["block"], shares, params))
+
+
+def _weights(row: dict[str, Any], values: dict[str, Value]) -> tuple[str, int | None]:
+    """Whose weights a node takes, and how many scalars it is the first to use."""
+    shares, params = row.get("shares", ""), row.get("params")
+    if shares:
+        _lookup(values, shares)
+    elif shares != "":
+        raise LawError(f"{row['name']}: shares must be a word, but is {_short(shares)}")
+    if params is not None and (not _is_int(params) or params < 0):
+        raise LawError(f"{row['name']}: params must be a whole number from 0 on, but is {_short(params)}")
+    return shares, params
 
 
 def _op(kind: type[Op], attrs: dict[str, Any], place: str) -> Op:

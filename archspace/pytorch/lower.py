@@ -120,8 +120,9 @@ def lower_max_pool2d(op: MaxPool2d) -> nn.Module:
 
 
 def lower_avg_pool2d(op: AvgPool2d) -> nn.Module:
-    """The op's fields are the constructor's; padding counts in the mean."""
-    return nn.AvgPool2d(op.kernel_size, stride=op.stride, padding=op.padding, ceil_mode=op.ceil_mode)
+    """The op's fields are the constructor's."""
+    include = op.count_include_pad
+    return nn.AvgPool2d(op.kernel_size, stride=op.stride, padding=op.padding, ceil_mode=op.ceil_mode, count_include_pad=include)
 
 
 # One row per op kind: what an op becomes.
@@ -192,8 +193,26 @@ def _emit(code: fx.Graph, root: nn.Module, node: Node, inputs: list[fx.Node]) ->
     if isinstance(lowered, Call):
         args = (list(inputs),) if lowered.packed else tuple(inputs)
         return code.create_node("call_function", lowered.function, (*args, *lowered.args), dict(lowered.kwargs), name=name)
+    if node.shares:
+        return code.create_node("call_module", _shared(root, node, lowered), tuple(inputs), name=name)
+    if node.params is not None:
+        raise LawError(
+            f"{node.name}: a node must have weights of its own, or all of another's, to be built, "
+            "but these are computed, fixed or shared in part. Replace the node, or build the graph without it."
+        )
     _place(root, node.name, lowered)
     return code.create_node("call_module", node.name, tuple(inputs), name=name)
+
+
+def _shared(root: nn.Module, node: Node, lowered: nn.Module) -> str:
+    """The submodule of a node that takes another's weights: that one itself, or one of its own, with other settings and these weights."""
+    first = root.get_submodule(node.shares)
+    if repr(first) == repr(lowered):
+        return node.shares
+    for name, parameter in first.named_parameters():
+        setattr(lowered, name, parameter)
+    _place(root, node.name, lowered)
+    return node.name
 
 
 def _place(root: nn.Module, name: str, module: nn.Module) -> None:
@@ -212,5 +231,5 @@ def _place(root: nn.Module, name: str, module: nn.Module) -> None:
 
 
 def _check_free(parent: nn.Module, part: str, name: str) -> None:
-    if not part.isidentifier() or iskeyword(part) or hasattr(parent, part) or part in dir(fx.GraphModule):
+    if not (part.isidentifier() or part.isdigit()) or iskeyword(part) or hasattr(parent, part) or part in dir(fx.GraphModule):
         raise LawError(f"{name}: a submodule's name must be a free Python name in torch.nn.Module, but {part!r} is not. Rename the node.")

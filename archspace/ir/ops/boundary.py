@@ -27,14 +27,16 @@ class Input(Op):
 
 @dataclass(frozen=True, slots=True)
 class Opaque(Op):
-    """Work of an unknown `kind` whose output shape is known. Its memory access counts; reports list it by name."""
+    """Work of an unknown `kind` whose output shape is known. Its memory access counts, and its weights; reports list it by name."""
 
     kind: str
     shape: tuple[int, ...]
+    weight_elems: int = 0
 
     def out_shape(self, *shapes: Shape) -> Shape:
         positive(self, size=min(self.shape, default=1))
         return self.shape
 
     def counts(self, shapes: tuple[Shape, ...], out: Shape) -> Counts:
-        return Counts(in_elems=sum(prod(shape) for shape in shapes), out_elems=prod(out))
+        n_in, weights = sum(prod(shape) for shape in shapes), self.weight_elems
+        return Counts(params=weights, in_elems=n_in, weight_elems=weights, out_elems=prod(out))

@@ -44,7 +44,9 @@ class MaxPool2d(WindowPool):
 
 @dataclass(frozen=True, slots=True)
 class AvgPool2d(WindowPool):
-    """The mean of each window, padding included."""
+    """The mean of each window, padding included unless `count_include_pad` is off."""
+
+    count_include_pad: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,144 @@
+"""Capture: what a module computes, as torch.export sees it before any op is taken apart. The module itself is left as it was."""
+
+from __future__ import annotations
+
+import copy
+import io
+import logging
+import random
+import traceback
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils import _pytree as pytree
+
+from archspace.errors import LawError
+
+TORCH = str(Path(torch.__file__).parent)
+META = torch.device("meta")
+
+# What a user's forward raises when it does not fit its inputs, or when torch cannot follow it.
+FORWARD_ERRORS = (ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, NameError, RuntimeError, TypeError, ValueError)
+
+# How torch words that a branch or a shape depends on the values in a tensor.
+DATA_DEPENDENT = ("data-dependent", "data dependent", "on meta tensors", "is_nonzero", "local_scalar_dense", "item() on")
+
+HOOKS = (
+    "_forward_hooks", "_forward_pre_hooks", "_forward_hooks_with_kwargs", "_forward_hooks_always_called", "_forward_pre_hooks_with_kwargs",
+    "_backward_hooks", "_backward_pre_hooks",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """A program and the module that it was made from: a copy in eval mode that shares no state with the user's."""
+
+    program: torch.export.ExportedProgram
+    module: nn.Module
+    name: str
+
+
+def capture(module: nn.Module, inputs: tuple[Any, ...]) -> Captured:
+    """Export `module` in eval mode on example inputs, on the meta device where it allows that, else where its weights lie.
+
+    No weight is read or copied: the export sees tensors without storage. Train flag, parameters, buffers, hooks and torch's random state
+    stay as they are, also when forward raises. Hooks are not called, but those by which torch.nn.utils computes weights.
+    Raises LawError that names the line of forward that raised.
+    """
+    plain = unwrap(module)
+    name = type(plain).__name__
+    with torch.no_grad(), _same_random_state(), _silent():
+        try:
+            model = twin(plain, META)
+            moved = pytree.tree_map_only(Tensor, lambda t: torch.empty_like(t, device=META), inputs)
+            return Captured(torch.export.export(model, moved, strict=False), model, name)
+        except FORWARD_ERRORS:
+            pass  # forward may make tensors on the CPU, or look into them: the export then follows the module where it is
+        try:
+            model = twin(plain, None)
+            return Captured(torch.export.export(model, inputs, strict=False), model, name)
+        except FORWARD_ERRORS as error:
+            raise LawError(_message(name, error)) from None
+
+
+def unwrap(module: nn.Module) -> nn.Module:
+    """The user's own module inside torch.compile, DistributedDataParallel and DataParallel."""
+    while True:
+        if isinstance(module, nn.parallel.DistributedDataParallel | nn.DataParallel):
+            module = module.module
+        elif isinstance(module, torch._dynamo.OptimizedModule):
+            module = module._orig_mod
+        else:
+            return module
+
+
+def twin(module: nn.Module, device: torch.device | None) -> nn.Module:
+    """A copy in eval mode without hooks, with the module's own tensors, or with empty ones on `device`. Raises LawError."""
+    memo: dict[int, Any] = {}
+    for layer in module.modules():
+        for value in (*layer._parameters.values(), *layer._buffers.values(), *vars(layer).values()):
+            if isinstance(value, Tensor):
+                memo[id(value)] = value if device is None else _empty(value, device)
+    try:
+        model = unwrap(copy.deepcopy(module, memo))
+    except (TypeError, RuntimeError, NotImplementedError) as error:
+        raise LawError(f"{type(module).__name__}: the module must be one that copy.deepcopy can copy, but it raised: {error}") from None
+    for layer in model.modules():
+        layer.training = False
+        layer._compiled_call_impl = None
+        for child, inner in layer._modules.items():
+            if inner is not None:
+                layer._modules[child] = unwrap(inner)
+        for kind in HOOKS:
+            hooks = getattr(layer, kind)
+            for key in [key for key, hook in hooks.items() if not type(hook).__module__.startswith("torch.nn.utils")]:
+                del hooks[key]
+    return model
+
+
+def _empty(tensor: Tensor, device: torch.device) -> Tensor:
+    empty = torch.empty_like(tensor, device=device)
+    return nn.Parameter(empty, requires_grad=False) if isinstance(tensor, nn.Parameter) else empty
+
+
+@contextmanager
+def _same_random_state() -> Iterator[None]:
+    python = random.getstate()
+    devices = range(torch.cuda.device_count())
+    with torch.random.fork_rng(devices=devices):
+        try:
+            yield
+        finally:
+            random.setstate(python)
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Without what torch logs, prints (pages, before it raises) and warns of."""
+    level = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)
+
+
+def _message(name: str, error: BaseException) -> str:
+    """One line: what went wrong, and on which line of the user's code."""
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith((TORCH, __file__, "<"))]
+    place = f", {Path(own[-1].filename).name} line {own[-1].lineno}: {own[-1].line}" if own else ""
+    first = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    if any(words in str(error).lower() for words in DATA_DEPENDENT) or "DataDependent" in type(error).__name__:
+        return (
+            f"{name}: forward must not branch on the values of a tensor, but it does{place}. "
+            "Take the branch by an argument of the constructor, or import the part of the network without it."
+        )
+    return f"{name}: forward must run on the example inputs, but raised {type(error).__name__}{place} ({first})"
