@@ -16,7 +16,7 @@ from archspace.errors import LawError
 CODE = """
 import torch
 from torch import nn
-from helper import WIDTH
+from sizes import WIDTH
 
 class Net(nn.Sequential):
     def __init__(self):
@@ -46,7 +46,7 @@ number = 3
 
 @pytest.fixture
 def net(tmp_path: Path) -> Path:
-    (tmp_path / "helper.py").write_text("WIDTH = 8\n")
+    (tmp_path / "sizes.py").write_text("WIDTH = 8\n")
     (tmp_path / "net.py").write_text(CODE)
     return tmp_path / "net.py"
 
@@ -55,7 +55,7 @@ def net(tmp_path: Path) -> Path:
 def test_a_class_a_function_and_a_module_of_a_file_are_analysed(
     net: Path, name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delitem(sys.modules, "helper", raising=False)
+    monkeypatch.delitem(sys.modules, "sizes", raising=False)
     before = sorted(net.parent.iterdir())
     assert main(["analyze", f"{net}:{name}", "--input", "3x20x30", "--batch", "2", "--convention", "paper"]) == 0
     out, err = capsys.readouterr()

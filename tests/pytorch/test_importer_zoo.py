@@ -8,7 +8,7 @@ import torch
 from archspace.analysis import analyze
 from archspace.ir import Graph
 from archspace.pytorch import from_torch, to_module
-from archspace.zoo import MEMBERS, ZOO, build
+from archspace.zoo import ZOO, build
 
 
 def imported(graph: Graph) -> Graph:
@@ -49,9 +49,24 @@ def test_every_family_comes_back_op_by_op(family: str) -> None:
     assert_the_same(build(family))
 
 
+# Members that have ops or an arrangement of them which their family has not.
+SPECIAL = (
+    "fenet_1.375x_se_v2",
+    "inception_v1_bn",
+    "mobilenet_v1_1x_se",
+    "se_resnext50_32x4d",
+    "shiftresnet_20_ssl_5e-4",
+    "shufflenet_v1_50",
+    "shufflenet_v2_0.5x_residual",
+    "shufflenet_v2_1x_star",
+    "shufflenet_v2_2x_se",
+    "vgg_16_bn",
+)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("member", MEMBERS)
-def test_every_member_comes_back_op_by_op(member: str) -> None:
+@pytest.mark.parametrize("member", SPECIAL)
+def test_a_member_of_another_structure_comes_back_op_by_op(member: str) -> None:
     assert_the_same(build(member))
 
 
