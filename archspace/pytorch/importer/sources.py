@@ -63,7 +63,7 @@ def _of_package(source: str, package: str, name: str) -> Callable[[], Any]:
     try:
         library = import_module(place)
     except ModuleNotFoundError as error:
-        missing = error.name or package
+        missing = (error.name or package).partition(".")[0]
         raise LawError(f"{source}: this needs the package {missing!r}, which is not installed. Install it: pip install {missing}") from None
     known = getattr(library, list_models)()
     if name not in known:
