@@ -1,6 +1,6 @@
 """Graphs as PyTorch modules and back: import, build, check against the graph, train, save.
 
-`from_torch(module, *inputs)` imports,
+`from_export, from_torch(module, *inputs)` imports,
 `to_module(graph)` builds, `check(graph, module)` compares, `fit` trains, `save_module` and `load_module` write and read .pt2 files.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from archspace.pytorch.export import load as load_module
 from archspace.pytorch.export import save as save_module
-from archspace.pytorch.importer import OpaqueWarning, from_torch
+from archspace.pytorch.importer import OpaqueWarning, from_export, from_torch
 from archspace.pytorch.init import init_weights
 from archspace.pytorch.layers import freeze_shifts, shift_sparsity
 from archspace.pytorch.lower import LOWERINGS, Network, to_module
@@ -24,6 +24,7 @@ __all__ = [
     "check",
     "fit",
     "freeze_shifts",
+    "from_export",
     "from_torch",
     "init_weights",
     "load_module",

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
-from archspace.pytorch.importer.verb import OpaqueWarning, from_torch
+from archspace.analysis.coverage import OpaqueWarning
+from archspace.pytorch.importer.verb import from_export, from_torch
 
-__all__ = ["OpaqueWarning", "from_torch"]
+__all__ = ["OpaqueWarning", "from_export", "from_torch"]

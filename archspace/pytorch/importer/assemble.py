@@ -1,33 +1,31 @@
-"""Assembly: a captured program as a graph, call by call."""
+"""Assembly: a program as a graph, step by step."""
 
 from __future__ import annotations
 
-import operator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
-from torch import fx, nn
-from torch.export.graph_signature import InputKind, OutputKind
-
 from archspace.errors import LawError
+from archspace.ir.counts import Counts
 from archspace.ir.graph import Graph, Node
-from archspace.ir.ops import Flatten, Input, Op, Opaque, Pad, Shape
-from archspace.pytorch.importer.aten import ATEN, CHECKS, VIEWS
-from archspace.pytorch.importer.capture import Captured
-from archspace.pytorch.importer.patterns import LAYERS, find_shuffles, layer_call, shape_of
-from archspace.pytorch.importer.readings import ACTIVATION, Call, Parts, Weight
-from archspace.pytorch.importer.scopes import Path, Scopes, path_of, traced_words
+from archspace.ir.ops import Copy, Flatten, Input, Op, Opaque, Pad, Parameter, Shape
+from archspace.pytorch.importer.aten import ATEN, BROADCASTING, CHECKS, COUNTED
+from archspace.pytorch.importer.calls import Call, Fed, Operand, Parts, Reading, Results
+from archspace.pytorch.importer.own_layers import LAYER, LAYERS
+from archspace.pytorch.importer.patterns import find_shuffles
+from archspace.pytorch.importer.program import Path, Program, Ref, Step, refs_in
+from archspace.pytorch.importer.scopes import Scopes
 
-BROADCASTING = ("aten.add.", "aten.add_.", "aten.mul.", "aten.mul_.", "aten.multiply.")
-SIDE_WORDS: dict[type[Op], str] = {Pad: "pad", Flatten: "flatten"}  # ops that only prepare or finish a call's own op
+SIDE_WORDS: dict[type[Op], str] = {Pad: "pad", Flatten: "flatten", Copy: "copy"}  # ops that only prepare or finish a call's own op
 
 
 @dataclass(frozen=True, slots=True)
 class Pending:
     """A node whose name is still to be found: its op, the positions of its inputs, the modules around it, the word for it there.
 
-    `call` is the position of the fx node that it is made of; `is_side` says that it only prepares or finishes that call's own op.
+    `step` is the position of the step that it is made of; `is_side` says that it only prepares or finishes that step's own op.
     """
 
     op: Op
@@ -35,262 +33,304 @@ class Pending:
     shape: Shape
     path: Path
     word: str
-    call: int
+    step: int
     weights: frozenset[str]
     is_side: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Split:
-    """A call with several outputs, whose nodes are made when they are read."""
+class Weight:
+    """A tensor that no input has a part in; `names` are the parameters that it is made of."""
 
-    outputs: tuple[Op, ...]
-    inputs: tuple[int, ...]
-    node: fx.Node
-    weights: frozenset[str] = frozenset()
+    names: frozenset[str]
 
 
-Held = int | Weight | Split | None  # what a fx node stands for: a position among the pending nodes, weights, several outputs, no tensor
+Held = int | Weight  # what a tensor of the program is: a position among the pending nodes, or weights
 
 
-def graph_of(captured: Captured) -> Graph:
-    """The graph of a captured program. Raises LawError when nothing that comes from the inputs is returned."""
-    assembly = _Assembly(captured)
+def graph_of(program: Program) -> Graph:
+    """The graph of a program. Raises LawError when nothing that comes from the inputs is returned."""
+    assembly = _Assembly(program)
     outputs = assembly.run()
     if not outputs:
-        raise LawError(f"{captured.name}: forward must return a tensor that comes from its inputs, but returns none")
-    return Graph(captured.name, assembly.named(), tuple(outputs))
+        raise LawError(f"{program.name}: forward must return a tensor that comes from its inputs, but returns none")
+    return assembly.graph(outputs)
 
 
 class _Assembly:
-    """One pass over a program: `held` says what each fx node stands for, `pending` are the nodes so far."""
+    """One pass over a program: `held` says what each tensor is, `pending` are the nodes so far."""
 
-    def __init__(self, captured: Captured) -> None:
-        self.program = captured.program
-        self.nodes = list(self.program.graph.nodes)
-        self.modules = dict(captured.module.named_modules(remove_duplicate=False))
-        self.scopes = Scopes({name: module for name, module in self.modules.items() if name})
-        self.held: dict[fx.Node, Held] = {}
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.scopes = Scopes(program.tree)
+        self.held: dict[int, Held] = {number: Weight(names) for number, names in program.weights.items()}
         self.pending: list[Pending] = []
-        self.storage: dict[fx.Node, fx.Node] = {}  # whose memory a node's result lies in
-        self.order = {node: i for i, node in enumerate(self.nodes)}
-        self.parameters = _parameters(self.program, captured.module)
-        self.sizes = {name: p.numel() for name, p in captured.module.named_parameters()}
-        self.shuffles, self.inside_shuffles = find_shuffles(self.program.graph)
-        calls = {node: call for node in self.nodes if (call := layer_call(node, self.modules)) is not None}
-        self.layers = calls
-        own = [node for node in self.nodes if node.op == "call_function" and not path_of(node)]  # calls of the root itself
-        words = traced_words(captured.module)
-        self.words = dict(zip(own, words, strict=True)) if len(own) == len(words) else {}
-        self.layer_ends = {key: node for node, (key, _) in calls.items()}  # the last node of each call
+        self.parameters: dict[int, int] = {}  # the Parameter nodes of weights that are read as activations are
+        makers = {number: i for i, step in enumerate(program.steps) for number in step.outputs if number is not None}
+        self.readers: dict[int, list[int]] = {}
+        for i, step in enumerate(program.steps):
+            for number in step.inputs:
+                self.readers.setdefault(number, []).append(i)
+        times = Counter(program.outputs) + Counter({number: len(steps) for number, steps in self.readers.items()})
+        self.shuffles = find_shuffles(program, makers, times)
+        self.inside = {one for shuffle in self.shuffles.values() for one in shuffle.steps[:-1]}
+        self.sharing: dict[int, list[int]] = {}  # the tensors that lie in each memory
+        for number, datum in enumerate(program.data):
+            self.sharing.setdefault(datum.memory, []).append(number)
 
     def run(self) -> list[int]:
-        """Every node in order; returns the positions of what the program returns."""
-        for node in self.nodes:
-            self.storage[node] = node
-            if node.op == "placeholder":
-                self.held[node] = self._placeholder(node)
-            elif node.op == "get_attr":
-                self.held[node] = Weight(shape_of(node))
-            elif node.op == "call_function" and node not in self.inside_shuffles and not str(node.target).startswith(CHECKS):
-                self.held[node] = self._call(node)
-        by_name = {node.name: node for node in self.nodes}
-        returned = [
-            self.held.get(by_name[spec.arg.name])
-            for spec in self.program.graph_signature.output_specs
-            if spec.kind == OutputKind.USER_OUTPUT and getattr(spec.arg, "name", None) in by_name
-        ]
-        return [held for held in returned if isinstance(held, int)]
+        """Every step in order; returns the positions of what the program returns."""
+        for number, name in self.program.inputs:
+            shape = self.program.data[number].shape
+            if not shape or 0 in shape:
+                law = "an example input must have at least one axis, and none without elements"
+                raise LawError(f"{self.program.name}: {law}, but {name} has shape {shape}")
+            self.held[number] = self._append(Input(shape), (), shape, -1, word=name)
+        for i, step in enumerate(self.program.steps):
+            if i not in self.inside and not step.target.startswith(CHECKS):
+                self._step(i, step)
+        return [self._node(number) for number in self.program.outputs if not isinstance(self.held.get(number), Weight | None)]
 
-    def _placeholder(self, node: fx.Node) -> Held:
-        if node.name in self.parameters:
-            return Weight(shape_of(node), self.parameters[node.name])
-        if not isinstance(node.meta.get("val"), torch.Tensor):
+    def _step(self, i: int, step: Step) -> None:
+        if i in self.shuffles:
+            shuffle = self.shuffles[i]
+            if not isinstance(self.held[shuffle.source], Weight):
+                fed = Fed((shuffle.op,), (self._operand(shuffle.source),))
+                made = self._chain(i, step, fed, frozenset())
+                assert made is not None
+                self._hold(step, [made])
+                return
+        operands = tuple([self._operand(number) for number in step.inputs])
+        names = self._names(step)
+        if operands and step.target in COUNTED and all(one.is_weight for one in operands):
+            lead = refs_in(step.arguments.get("mat1", step.arguments.get("batch1")) or step.arguments)[0]
+            operands = tuple([replace(one, is_weight=False) if one.index == lead else one for one in operands])
+        if all(one.is_weight for one in operands):
+            self._hold(step, [Weight(names) for _ in step.outputs])
+            return
+        call = Call(self._arguments(step.arguments, operands), operands, tuple([self._datum(number) for number in step.outputs]))
+        reading = self._reading(i, step, call)
+        self._hold(step, self._made(i, step, call, reading, names))
+
+    def _reading(self, i: int, step: Step, call: Call) -> Reading:
+        """What the table says; None where it has no row, and where a write is seen under other names."""
+        if step.target == LAYER:
+            layer = step.arguments["module"]
+            return (LAYERS[type(layer)](layer),)
+        if step.written and self._seen_elsewhere(i, step):
             return None
-        return self._append(Input(shape_of(node)), (), shape_of(node), node, frozenset(), word=node.name)
+        if step.target.startswith("aten.expand") and self._only_broadcasts(step):
+            return ()
+        rule = ATEN.get(step.target)
+        return rule(call) if rule is not None else None
 
-    def _call(self, node: fx.Node) -> Held:
-        if node in self.layers:
-            return self._layer(node)
-        if node.target is operator.getitem:
-            return self._item(node)
-        if node in self.shuffles:
-            source, shuffle = self.shuffles[node]
-            held = self.held[source]
-            if isinstance(held, int):
-                return self._append(shuffle, (held,), shape_of(node), node, frozenset())
-        sources = [source for source in node.all_input_nodes if isinstance(self.held.get(source), int | Weight)]
-        flowing = [held for source in _tensors(node) if isinstance(held := self.held.get(source), int)]
-        weights = frozenset(name for source in sources if isinstance(held := self.held[source], Weight) for name in held.names)
-        if not flowing:
-            return Weight(shape_of(node), weights)
-        return self._read(node, flowing, weights)
-
-    def _layer(self, node: fx.Node) -> Held:
-        """A layer of archspace's own is one op at the last of its calls."""
-        key, layer = self.layers[node]
-        if self.layer_ends[key] is not node:
-            return None
-        members = {one for one, (other, _) in self.layers.items() if other == key}
-        sources = [source for one in self.nodes if one in members for source in one.all_input_nodes if source not in members]
-        flowing = [held for source in sources if isinstance(held := self.held[source], int)]
-        names = frozenset(name for source in sources if isinstance(held := self.held[source], Weight) for name in held.names)
-        return self._append(LAYERS[type(layer)](layer), tuple(flowing[:1]), shape_of(node), node, names)
-
-    def _item(self, node: fx.Node) -> Held:
-        source, index = node.args[0], node.args[1]
-        assert isinstance(source, fx.Node)
-        self.storage[node] = self.storage[source]
-        held = self.held.get(source)
-        if not node.users:
-            return None  # a tuple is taken apart whole, whatever is read of it
-        if not isinstance(held, Split) or not isinstance(index, int):
-            return Weight(shape_of(node), held.names) if isinstance(held, Weight) else None
-        op = held.outputs[index]
-        return self._append(op, held.inputs, shape_of(node), held.node, held.weights)
-
-    def _read(self, node: fx.Node, flowing: list[int], weights: frozenset[str]) -> Held:
-        """A call with activations, as the table reads it; Opaque where it cannot, or where the shapes disagree."""
-        kind = str(node.target)
-        call = Call(self._arguments(node), tuple([self.pending[i].shape for i in flowing]), shape_of(node))
-        clean = not kind.partition(".")[2].partition(".")[0].endswith("_") or self._may_write(node)
-        reading = ATEN[kind](call) if kind in ATEN and clean else None
-        if kind.startswith("aten.expand") and clean and all(str(user.target).startswith(BROADCASTING) for user in node.users):
-            reading = ()  # the op that reads it broadcasts by itself
-        if kind in VIEWS or reading == () or kind.partition(".")[2].partition(".")[0].endswith("_"):
-            first = node.all_input_nodes[0]
-            self.storage[node] = self.storage[first]
+    def _made(self, i: int, step: Step, call: Call, reading: Reading, names: frozenset[str]) -> list[Held]:
+        """What the outputs of a step are."""
         if isinstance(reading, Parts):
-            return Split(reading.ops, tuple(flowing[:1]), node)
-        if reading is not None:
-            made = self._chain(node, reading, flowing, weights)
+            source = self._node(call.flowing[0].index)
+            return self._parts(i, step.outputs, reading.ops, (source,))
+        if isinstance(reading, Results):
+            first = self._chain(i, step, Fed((reading.op,), reading.operands), names)
+            if first is not None and (reading.views or not any(map(self._is_read, step.outputs[1:]))):
+                views = self._parts(i, step.outputs[1 : 1 + len(reading.views)], reading.views, (first,))
+                return [first, *views, *[Weight(frozenset()) for _ in step.outputs[1 + len(views) :]]]
+        elif reading is not None:
+            fed = reading if isinstance(reading, Fed) else Fed(reading, call.flowing)
+            made = self._chain(i, step, fed, names)
             if made is not None:
-                return made
-        return self._opaque(node, kind if clean else f"{kind} into a view", flowing, weights)
+                return [made]
+        return self._opaque(i, step, call, names)
 
-    def _chain(self, node: fx.Node, ops: tuple[Op, ...], flowing: list[int], weights: frozenset[str]) -> int | None:
+    def _chain(self, i: int, step: Step, fed: Fed, names: frozenset[str]) -> int | None:
         """The nodes of ops in a row; None when an op's law or the last shape says that they are not what was called."""
-        if not ops:
-            return flowing[0]
-        shapes = [self.pending[i].shape for i in flowing]
+        then = (fed.operands, *fed.then, *[()] * (len(fed.ops) - 1 - len(fed.then)))
+        absorbed = names - {name for operands in then for one in operands for name in self._parameter_names(one)}
+        if not fed.ops:
+            return self._node(fed.operands[0].index)
+        if any(0 in one.shape for one in fed.operands):
+            return None
         outs: list[Shape] = []
         try:
-            for op in ops:
-                outs.append(op.out_shape(*(outs[-1:] or shapes)))
+            for op, operands in zip(fed.ops, then, strict=True):
+                outs.append(op.out_shape(*outs[-1:], *[one.shape for one in operands]))
         except LawError:
             return None
-        if outs[-1] != shape_of(node):
+        if outs[-1] != self._datum(step.outputs[0]).shape or 0 in outs[-1]:
             return None
-        last = 0
-        for i, (op, shape) in enumerate(zip(ops, outs, strict=True)):
-            is_side = len(ops) > 1 and type(op) in SIDE_WORDS
-            word = SIDE_WORDS[type(op)] if is_side else ""
-            inputs = tuple(flowing) if i == 0 else (last,)
-            last = self._append(op, inputs, shape, node, frozenset() if is_side else weights, word=word, is_side=is_side)
+        main = next((k for k, op in enumerate(fed.ops) if type(op) not in SIDE_WORDS), len(fed.ops) - 1)
+        last = -1
+        for k, (op, operands, shape) in enumerate(zip(fed.ops, then, outs, strict=True)):
+            read = [self._node(one.index, i) for one in operands]
+            inputs = (*([last] if k else []), *read)
+            is_side = k != main and type(op) in SIDE_WORDS
+            weights = absorbed if k == main else frozenset()
+            last = self._append(op, inputs, shape, i, weights, SIDE_WORDS[type(op)] if is_side else "", is_side)
         return last
 
-    def _opaque(self, node: fx.Node, kind: str, flowing: list[int], weights: frozenset[str]) -> Held:
-        value = node.meta.get("val")
-        elems = sum(self.sizes[name] for name in weights)
-        if isinstance(value, torch.Tensor):
-            return self._append(Opaque(kind, tuple(value.shape), elems), tuple(flowing), tuple(value.shape), node, weights)
-        if isinstance(value, tuple | list):
-            outputs = tuple([Opaque(kind, tuple(one.shape), elems) for one in value if isinstance(one, torch.Tensor)])
-            return Split(outputs, tuple(flowing), node, weights) if len(outputs) == len(value) else None
-        return None
+    def _opaque(self, i: int, step: Step, call: Call, names: frozenset[str]) -> list[Held]:
+        """Unknown work: one node for the first output with everything that is read, and one for each further output that is."""
+        kind = f"{step.target} into a view" if step.written and self._seen_elsewhere(i, step) else step.target
+        elems = sum(self.program.sizes[name] for name in names)
+        inputs = tuple([self._node(one.index) for one in call.flowing])
+        held: list[Held] = []
+        for number in step.outputs:
+            shape = self._datum(number).shape if number is not None else ()
+            if number is None or 0 in shape:
+                held.append(Weight(frozenset()))
+            elif any(isinstance(one, int) for one in held):
+                held += self._parts(i, (number,), (Opaque(kind, shape),), inputs)
+            else:
+                held.append(self._append(Opaque(kind, shape, elems), inputs, shape, i, names))
+        self._rewrite(i, step, held)
+        return held
 
-    def _may_write(self, node: fx.Node) -> bool:
-        """Whether nobody reads the memory that a call writes into under another name later on."""
-        target = node.all_input_nodes[0]
-        place, memory = self.order[node], self.storage[target]
-        sharing = [one for one, owner in self.storage.items() if owner is memory and one is not node]
-        return not any(self.order[user] > place for one in sharing for user in one.users)
+    def _parts(self, i: int, numbers: tuple[int | None, ...], ops: tuple[Op, ...], inputs: tuple[int, ...]) -> list[Held]:
+        """The parts of a call's output that are read, a node each."""
+        return [
+            self._append(op, inputs, self._datum(number).shape, i) if self._is_read(number) else Weight(frozenset())
+            for number, op in zip(numbers, ops, strict=True)
+        ]
 
-    def _arguments(self, node: fx.Node) -> dict[str, Any]:
-        """The arguments by the schema's names, defaults filled in, tensors as `Weight` or ACTIVATION."""
-        schema = getattr(node.target, "_schema", None)
-        if schema is None:
-            return {}
-        given = {argument.name: value for argument, value in zip(schema.arguments, node.args, strict=False)} | dict(node.kwargs)
-        return {argument.name: self._plain(given.get(argument.name, argument.default_value)) for argument in schema.arguments}
+    def _is_read(self, number: int | None) -> bool:
+        return number in self.readers or number in self.program.outputs
 
-    def _plain(self, value: Any) -> Any:
-        if isinstance(value, fx.Node):
-            held = self.held.get(value)
-            return held if isinstance(held, Weight) else ACTIVATION
-        return [self._plain(one) for one in value] if isinstance(value, list | tuple) else value
+    def _rewrite(self, i: int, step: Step, held: list[Held]) -> None:
+        """What lies in memory that an unknown write changes depends on that write from now on."""
+        writer = next((one for one in held if isinstance(one, int)), None)
+        if not step.written or writer is None:
+            return
+        memory = self.program.data[step.written[0]].memory
+        for number in self.sharing[memory]:
+            known = self.held.get(number)
+            if known is not None and number not in step.written and self._is_read_after(number, i):
+                shape = self._datum(number).shape
+                inputs = (writer,) if isinstance(known, Weight) else (self._node(number), writer)
+                self.held[number] = self._append(Opaque(f"{step.target} into a view", shape), inputs, shape, i, frozenset())
+
+    def _seen_elsewhere(self, i: int, step: Step) -> bool:
+        """Whether the memory that a step writes into is read under another name later on."""
+        memory = self.program.data[step.written[0]].memory
+        others = set(self.sharing[memory]) - set(step.outputs)
+        return any(self._is_read_after(number, i) for number in others if number in self.held)
+
+    def _is_read_after(self, number: int, i: int) -> bool:
+        return any(reader > i for reader in self.readers.get(number, ())) or number in self.program.outputs
+
+    def _only_broadcasts(self, step: Step) -> bool:
+        readers = self.readers.get(step.outputs[0] or 0, [])
+        is_returned = step.outputs[0] in self.program.outputs
+        return not is_returned and all(self.program.steps[reader].target.startswith(BROADCASTING) for reader in readers)
+
+    def _hold(self, step: Step, made: list[Held]) -> None:
+        for number, one in zip(step.outputs, made, strict=False):
+            if number is not None:
+                self.held[number] = one
+
+    def _node(self, number: int, step: int = -1) -> int:
+        """The position of the node that a tensor is; a weight's is made now."""
+        held = self.held[number]
+        if isinstance(held, Weight):
+            if number not in self.parameters:
+                shape, names = self._datum(number).shape, held.names
+                word = next(iter(names)) if number in self.program.weights and names else "weight" if names else "constant"
+                self.parameters[number] = self._append(Parameter(shape, bool(names)), (), shape, step, names, word)
+            return self.parameters[number]
+        return held
+
+    def _operand(self, number: int) -> Operand:
+        return Operand(number, self.program.data[number], isinstance(self.held.get(number, Weight(frozenset())), Weight))
+
+    def _parameter_names(self, operand: Operand) -> frozenset[str]:
+        held = self.held.get(operand.index)
+        return held.names if isinstance(held, Weight) else frozenset()
+
+    def _names(self, step: Step) -> frozenset[str]:
+        """The parameters among what a step reads, and behind it."""
+        held = [self.held.get(number) for number in step.inputs]
+        return frozenset(name for one in held if isinstance(one, Weight) for name in one.names)
+
+    def _arguments(self, value: Any, operands: tuple[Operand, ...]) -> Any:
+        """Arguments with operands in the place of references."""
+        known = {one.index: one for one in operands}
+
+        def filled(one: Any) -> Any:
+            if isinstance(one, Ref):
+                return known[one.index]
+            if isinstance(one, Mapping):
+                return {key: filled(inner) for key, inner in one.items()}
+            return [filled(inner) for inner in one] if isinstance(one, list | tuple) else one
+
+        return filled(value)
+
+    def _datum(self, number: int | None) -> Any:
+        return None if number is None else self.program.data[number]
 
     def _append(
         self,
         op: Op,
         inputs: tuple[int, ...],
         shape: Shape,
-        node: fx.Node,
-        weights: frozenset[str],
-        *,
+        step: int,
+        weights: frozenset[str] = frozenset(),
         word: str = "",
         is_side: bool = False,
     ) -> int:
-        word = word or self.words.get(node) or _word(node)
-        self.pending.append(Pending(op, inputs, shape, path_of(node), word, self.order[node], weights, is_side))
+        made_by = self.program.steps[step] if step >= 0 else None
+        if made_by is not None and not word:
+            word = self.scopes.under_module(made_by.word or _word(made_by.target))
+        self.pending.append(Pending(op, inputs, shape, made_by.path if made_by else (), word, step, weights, is_side))
         return len(self.pending) - 1
 
-    def named(self) -> tuple[Node, ...]:
-        """The nodes with their names, blocks and shares of the weights."""
-        calls: dict[Path, set[int]] = {}
+    def graph(self, outputs: list[int]) -> Graph:
+        """The nodes with their names, blocks and shares of the weights, without views that nobody reads."""
+        steps: dict[Path, set[int]] = {}
         for one in self.pending:
-            calls.setdefault(one.path, set()).add(one.call)
+            steps.setdefault(one.path, set()).add(one.step)
+        kept = self._kept(outputs)
+        places = {old: new for new, old in enumerate(kept)}
         owners: dict[str, str] = {}
         whole: set[str] = set()  # scopes that are a node themselves
         nodes: list[Node] = []
-        for one in self.pending:
+        for one in [self.pending[i] for i in kept]:
             scope = self.scopes.scope(one.path)
-            if self.scopes.is_leaf(one.path) and len(calls[one.path]) == 1 and not one.is_side:
+            if self.scopes.is_leaf(one.path) and len(steps[one.path]) == 1 and not one.is_side and not isinstance(one.op, Parameter):
                 name = self.scopes.unique(scope) if scope in whole else scope
                 whole.add(scope)
-            elif self.scopes.is_leaf(one.path) and len(calls[one.path]) == 1:
+            elif self.scopes.is_leaf(one.path) and len(steps[one.path]) == 1:
                 name = self.scopes.unique(f"{scope}_{one.word}")
             else:
                 name = self.scopes.unique(f"{scope}.{one.word}" if scope else one.word)
             shares, params = self._own_params(one, owners)
             owners |= dict.fromkeys(one.weights - owners.keys(), name)
-            nodes.append(Node(name, one.op, one.inputs, one.shape, self.scopes.block(one.path, name), shares, params))
-        return tuple(nodes)
+            inputs = tuple([places[i] for i in one.inputs])
+            nodes.append(Node(name, one.op, inputs, one.shape, self.scopes.block(one.path, name), shares, params))
+        return Graph(self.program.name, tuple(nodes), tuple([places[i] for i in outputs]))
 
-    def _own_params(self, one: Pending, owners: dict[str, str]) -> tuple[str, int | None]:
+    def _kept(self, outputs: list[int]) -> list[int]:
+        """The positions of the nodes that are returned, read, or cost something."""
+        kept = set(outputs)
+        for i in range(len(self.pending) - 1, -1, -1):
+            one = self.pending[i]
+            costs = self._counts(one) != Counts() and not isinstance(one.op, Parameter)
+            if i in kept or costs or isinstance(one.op, Input):
+                kept |= {i, *one.inputs}
+        return sorted(kept)
+
+    def _counts(self, one: Pending) -> Counts:
+        return one.op.counts(tuple([self.pending[i].shape for i in one.inputs]), one.shape)
+
+    def _own_params(self, one: Pending, owners: Mapping[str, str]) -> tuple[str, int | None]:
         """Whose weights a node takes ('' for its own), and how many it is the first to use where that is not the op's number."""
-        of_op = one.op.counts(tuple([self.pending[i].shape for i in one.inputs]), one.shape).params
-        new = sum(self.sizes[name] for name in one.weights - owners.keys())
+        of_op = self._counts(one).params
+        new = sum(self.program.sizes[name] for name in one.weights - owners.keys())
         if new == of_op:
             return "", None
         sharers = {owners[name] for name in one.weights & owners.keys()}
-        is_shared_whole = new == 0 and len(sharers) == 1 and sum(self.sizes[name] for name in one.weights) == of_op
+        is_shared_whole = new == 0 and len(sharers) == 1 and sum(self.program.sizes[name] for name in one.weights) == of_op
         return (sharers.pop() if is_shared_whole else ""), new
 
 
-def _word(node: fx.Node) -> str:
-    """What a functional call is named after: 'relu' for aten.relu_.default."""
-    parts = str(node.target).split(".")
+def _word(target: str) -> str:
+    """What a call is named after: 'relu' for aten.relu_.default."""
+    parts = target.split(".")
     return (parts[1] if len(parts) > 1 else parts[0]).strip("_")
-
-
-def _tensors(node: fx.Node) -> list[fx.Node]:
-    """The fx nodes among a call's arguments in order, each as often as it stands there."""
-    found: list[fx.Node] = []
-    fx.map_arg((node.args, node.kwargs), found.append)
-    return found
-
-
-def _parameters(program: torch.export.ExportedProgram, module: nn.Module) -> dict[str, frozenset[str]]:
-    """The placeholders that are not inputs: the parameter that each is, under its first name; none for buffers and constants."""
-    first: dict[int, str] = {}
-    for name, parameter in module.named_parameters(remove_duplicate=False):
-        first.setdefault(id(parameter), name)
-    every = dict(module.named_parameters(remove_duplicate=False))
-    found: dict[str, frozenset[str]] = {}
-    for spec in program.graph_signature.input_specs:
-        if spec.kind == InputKind.PARAMETER:
-            found[spec.arg.name] = frozenset([first[id(every[str(spec.target)])]])
-        elif spec.kind != InputKind.USER_INPUT:
-            found[str(getattr(spec.arg, "name", ""))] = frozenset()
-    return found

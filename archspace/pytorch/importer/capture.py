@@ -10,7 +10,6 @@ import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,10 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from archspace.errors import LawError
+from archspace.pytorch.importer.exported import program_of
+from archspace.pytorch.importer.program import Program
+from archspace.pytorch.importer.record import record
+from archspace.pytorch.importer.tree import tree_of
 
 TORCH = str(Path(torch.__file__).parent)
 META = torch.device("meta")
@@ -29,42 +32,48 @@ FORWARD_ERRORS = (ArithmeticError, AssertionError, AttributeError, ImportError, 
 # How torch words that a branch or a shape depends on the values in a tensor.
 DATA_DEPENDENT = ("data-dependent", "data dependent", "on meta tensors", "is_nonzero", "local_scalar_dense", "item() on")
 
+# Layers whose calls torch.nn.functional hides from a recording.
+WITHIN = (nn.MultiheadAttention, nn.Transformer)
+
 HOOKS = (
     "_forward_hooks", "_forward_pre_hooks", "_forward_hooks_with_kwargs", "_forward_hooks_always_called", "_forward_pre_hooks_with_kwargs",
     "_backward_hooks", "_backward_pre_hooks",
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Captured:
-    """A program and the module that it was made from: a copy in eval mode that shares no state with the user's."""
+def capture(module: nn.Module, inputs: tuple[Any, ...], *, trace: bool = False) -> Program:
+    """What `module` computes in eval mode on example inputs.
 
-    program: torch.export.ExportedProgram
-    module: nn.Module
-    name: str
-
-
-def capture(module: nn.Module, inputs: tuple[Any, ...]) -> Captured:
-    """Export `module` in eval mode on example inputs, on the meta device where it allows that, else where its weights lie.
-
-    No weight is read or copied: the export sees tensors without storage. Train flag, parameters, buffers, hooks and torch's random state
-    stay as they are, also when forward raises. Hooks are not called, but those by which torch.nn.utils computes weights.
+    It is run on the meta device, every call written down; where it makes tensors on the CPU or looks into them, and for torch's own
+    attention layers, whose calls the dispatcher takes apart, torch.export follows it. With `trace` it is run on the example inputs as they
+    are, and branches are taken as they say. No weight is read or copied but then. Train flag, parameters, buffers, hooks and torch's random
+    state stay as they are, also when forward raises. Hooks are not called, but those by which torch.nn.utils computes weights.
     Raises LawError that names the line of forward that raised.
     """
     plain = unwrap(module)
     name = type(plain).__name__
-    with torch.no_grad(), _same_random_state(), _silent():
+    with torch.no_grad(), _same_random_state(), _silent(), _whole_attention():
         try:
-            model = twin(plain, META)
-            moved = pytree.tree_map_only(Tensor, lambda t: torch.empty_like(t, device=META), inputs)
-            return Captured(torch.export.export(model, moved, strict=False), model, name)
-        except FORWARD_ERRORS:
-            pass  # forward may make tensors on the CPU, or look into them: the export then follows the module where it is
-        try:
-            model = twin(plain, None)
-            return Captured(torch.export.export(model, inputs, strict=False), model, name)
+            if trace:
+                return record(twin(plain, None), pytree.tree_map_only(Tensor, torch.clone, inputs), name)
+            if not any(isinstance(layer, WITHIN) for layer in plain.modules()):
+                return record(twin(plain, META), _on_meta(inputs), name)
         except FORWARD_ERRORS as error:
-            raise LawError(_message(name, error)) from None
+            if trace:
+                raise LawError(_message(name, error)) from None
+        for device in (META, None):
+            try:
+                model = twin(plain, device)
+                exported = torch.export.export(model, inputs if device is None else _on_meta(inputs), strict=False)
+                return program_of(exported, name, tree=tree_of(model), module=model)
+            except FORWARD_ERRORS as error:
+                failed = error
+        raise LawError(_message(name, failed)) from None
+
+
+def _on_meta(inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    moved: tuple[Any, ...] = pytree.tree_map_only(Tensor, lambda t: torch.empty_like(t, device=META), inputs)
+    return moved
 
 
 def unwrap(module: nn.Module) -> nn.Module:
@@ -116,6 +125,17 @@ def _same_random_state() -> Iterator[None]:
             yield
         finally:
             random.setstate(python)
+
+
+@contextmanager
+def _whole_attention() -> Iterator[None]:
+    """Without the fused kernel of torch's attention layers, which hides its parts."""
+    enabled = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(enabled)
 
 
 @contextmanager

@@ -1,76 +1,72 @@
-"""Patterns: what several calls of a program spell together: a channel shuffle, a layer of archspace's own."""
+"""Patterns: what several steps of a program spell together: a channel shuffle."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from torch import fx, nn
+from archspace.ir.ops import ChannelShuffle
+from archspace.pytorch.importer.program import Program, Step
 
-from archspace.ir.ops import ChannelShuffle, GroupedShift, Op, SparseShift
-from archspace.pytorch import layers
-
-RESHAPES = ("aten.view.default", "aten.reshape.default", "aten.flatten.using_ints", "aten._unsafe_view.default", "aten.unflatten.int")
-COPIES = ("aten.contiguous.default", "aten.clone.default")
-
-# Layers whose calls are one op: how to make it of the layer.
-LAYERS: dict[type[nn.Module], Callable[[Any], Op]] = {
-    layers.GroupedShift: lambda layer: GroupedShift(layer.channels, layer.kernel_size),
-    layers.SparseShift: lambda layer: SparseShift(layer.channels, layer.moved_channels, layer.learned),
-}
+RESHAPES = frozenset(
+    ("aten.view.default", "aten.reshape.default", "aten.flatten.using_ints", "aten._unsafe_view.default", "aten.unflatten.int")
+)
+COPIES = frozenset(("aten.contiguous.default", "aten.clone.default"))
 
 
-def find_shuffles(program: fx.Graph) -> tuple[dict[fx.Node, tuple[fx.Node, ChannelShuffle]], set[fx.Node]]:
-    """Every channel shuffle: its last call with its input and op, and the calls before the last, which nobody else reads.
+@dataclass(frozen=True, slots=True)
+class Shuffle:
+    """A channel shuffle: the tensor that it reads, the op, and the steps that it consists of, the last one last."""
 
-    It is a view (n, c, h, w) -> (n, g, c / g, h, w), a transposition of axes 1 and 2, and a view back.
+    source: int
+    op: ChannelShuffle
+    steps: tuple[int, ...]
+
+
+def find_shuffles(program: Program, makers: Mapping[int, int], readers: Mapping[int, int]) -> dict[int, Shuffle]:
+    """Every channel shuffle by the position of its last step.
+
+    It is a view (n, c, h, w) -> (n, g, c / g, h, w), a transposition of axes 1 and 2, and a view back, between which nobody else reads.
+    `makers` says which step makes a tensor, `readers` how often it is read.
     """
-    found: dict[fx.Node, tuple[fx.Node, ChannelShuffle]] = {}
-    inside: set[fx.Node] = set()
-    for last in program.nodes:
-        chain = _shuffle_chain(last) if str(last.target) in RESHAPES else None
-        if chain is not None:
-            first = chain[-1]
-            found[last] = (first.all_input_nodes[0], ChannelShuffle(shape_of(first)[1]))
-            inside.update(chain)
-    return found, inside
+    found = {}
+    for position, step in enumerate(program.steps):
+        if step.target in RESHAPES:
+            shuffle = _shuffle(program, position, makers, readers)
+            if shuffle is not None:
+                found[position] = shuffle
+    return found
 
 
-def _shuffle_chain(last: fx.Node) -> list[fx.Node] | None:
-    """The calls before the last of a shuffle, from the back: (copies,) transposition, view."""
-    chain: list[fx.Node] = []
-    node = last.args[0]
-    while isinstance(node, fx.Node) and str(node.target) in COPIES:
-        chain.append(node)
-        node = node.args[0]
-    if not isinstance(node, fx.Node) or not _swaps_groups(node):
+def _shuffle(program: Program, last: int, makers: Mapping[int, int], readers: Mapping[int, int]) -> Shuffle | None:
+    steps, data = program.steps, program.data
+
+    def before(position: int) -> int | None:
+        """The step that makes what a step reads, when nobody else reads it."""
+        source = steps[position].inputs[0]
+        return makers.get(source) if readers.get(source) == 1 else None
+
+    swap = before(last)
+    chain = [last]
+    while swap is not None and steps[swap].target in COPIES:
+        chain.append(swap)
+        swap = before(swap)
+    if swap is None or not _swaps_groups(steps[swap]):
         return None
-    view = node.args[0]
-    if not isinstance(view, fx.Node) or str(view.target) not in RESHAPES or not isinstance(view.args[0], fx.Node):
+    view = before(swap)
+    if view is None or steps[view].target not in RESHAPES:
         return None
-    chain += [node, view]
-    source, grouped = shape_of(view.args[0]), shape_of(view)
-    shuffles = len(source) == 4 and grouped == (source[0], grouped[1], source[1] // max(grouped[1], 1), *source[2:])
-    return chain if shuffles and shape_of(last) == source and all(len(one.users) == 1 for one in chain) else None
+    source = steps[view].inputs[0]
+    whole, grouped = data[source].shape, data[steps[swap].inputs[0]].shape
+    if len(whole) != 4 or len(grouped) != 5 or grouped != (whole[0], grouped[1], whole[1] // max(grouped[1], 1), *whole[2:]):
+        return None
+    if data[steps[last].outputs[0] or 0].shape != whole:
+        return None
+    return Shuffle(source, ChannelShuffle(grouped[1]), (view, swap, *reversed(chain)))
 
 
-def _swaps_groups(node: fx.Node) -> bool:
-    """Whether a call swaps axes 1 and 2 of five."""
-    if len(shape_of(node)) != 5:
-        return False
-    if str(node.target) == "aten.transpose.int":
-        return sorted(int(axis) % 5 for axis in node.args[1:3] if isinstance(axis, int)) == [1, 2]
-    return str(node.target) == "aten.permute.default" and node.args[1] == [0, 2, 1, 3, 4]
-
-
-def shape_of(node: fx.Node) -> tuple[int, ...]:
-    """The shape of what a call returns; () for what is no tensor."""
-    return tuple(getattr(node.meta.get("val"), "shape", ()))
-
-
-def layer_call(node: fx.Node, modules: dict[str, nn.Module]) -> tuple[str, nn.Module] | None:
-    """The call of a layer of LAYERS that a node is part of, and the layer."""
-    for key, (path, _) in (node.meta.get("nn_module_stack") or {}).items():
-        if type(modules.get(path)) in LAYERS:
-            return key, modules[path]
-    return None
+def _swaps_groups(step: Step) -> bool:
+    """Whether a step swaps axes 1 and 2, of five."""
+    if step.target == "aten.transpose.int":
+        return sorted(step.arguments[name] % 5 for name in ("dim0", "dim1")) == [1, 2]
+    return step.target == "aten.permute.default" and list(step.arguments["dims"]) == [0, 2, 1, 3, 4]

@@ -1,0 +1,223 @@
+"""Readings of calls that touch each element by itself: normalisation, activations, arithmetic, comparison, conversion."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+from archspace.ir.ops import (
+    ELU,
+    GELU,
+    GLU,
+    Add,
+    BatchNorm2d,
+    BatchNormNd,
+    Dropout,
+    GroupNorm,
+    InstanceNorm,
+    LayerNorm,
+    LeakyReLU,
+    LogSoftmax,
+    Multiply,
+    Op,
+    Pointwise,
+    PReLU,
+    ReLU,
+    ReLU6,
+    RMSNorm,
+    Softmax,
+)
+from archspace.pytorch.importer.calls import Call, Fed, Operand, Reading, Results, Rule, is_weight
+
+
+def elementwise(op: Op) -> Rule:
+    """A call that is always this op."""
+    return lambda call: (op,)
+
+
+def same(call: Call) -> Reading:
+    """A call that returns its input's elements in its input's shape."""
+    return () if call.shape == call.out else None
+
+
+def batch_norm(call: Call) -> Reading:
+    """aten.batch_norm and native_batch_norm at inference; without running statistics it is an instance norm over the batch, unknown."""
+    a = call.args
+    if a.get("training") or any(a.get(name) is None for name in ("running_mean", "running_var")):
+        return None
+    if not all(is_weight(a.get(name)) for name in ("weight", "bias", "running_mean", "running_var")):
+        return None
+    features, affine = a["running_mean"].shape[0], a["weight"] is not None
+    if affine and a["bias"] is not None and len(call.shape) == 4:
+        return (BatchNorm2d(features, eps=a["eps"], momentum=a["momentum"]),)
+    return (BatchNormNd(features, eps=a["eps"], momentum=a["momentum"], affine=affine),) if affine == (a["bias"] is not None) else None
+
+
+def instance_norm(call: Call) -> Reading:
+    """aten.instance_norm by the statistics of the image."""
+    a = call.args
+    if not a["use_input_stats"] or not is_weight(a["weight"]):
+        return None
+    return (InstanceNorm(call.shape[1], eps=a["eps"], affine=a["weight"] is not None),)
+
+
+def layer_norm(call: Call) -> Reading:
+    """aten.layer_norm and native_layer_norm."""
+    a = call.args
+    if not is_weight(a["weight"]) or not is_weight(a["bias"]):
+        return None
+    op = LayerNorm(tuple(a["normalized_shape"]), eps=a["eps"], affine=a["weight"] is not None, bias=a["bias"] is not None)
+    return _first(call, op)
+
+
+def rms_norm(call: Call) -> Reading:
+    """aten.rms_norm and _fused_rms_norm."""
+    a = call.args
+    return (
+        _first(call, RMSNorm(tuple(a["normalized_shape"]), eps=a["eps"], affine=a["weight"] is not None))
+        if is_weight(a["weight"])
+        else None
+    )
+
+
+def group_norm(call: Call) -> Reading:
+    """aten.group_norm and native_group_norm."""
+    a = call.args
+    if not is_weight(a["weight"]) or not is_weight(a["bias"]):
+        return None
+    return _first(call, GroupNorm(a.get("num_groups", a.get("group")), call.shape[1], eps=a["eps"], affine=a["weight"] is not None))
+
+
+def _first(call: Call, op: Op) -> Reading:
+    """An op whose call has further results (statistics) that inference does not read."""
+    return Results(op, (call.source,), ()) if len(call.results) > 1 else (op,)
+
+
+def softmax(call: Call) -> Reading:
+    """aten.softmax.int and _softmax; in another type it is a conversion first."""
+    return _in_type(call, Softmax(call.args["dim"]))
+
+
+def log_softmax(call: Call) -> Reading:
+    """aten.log_softmax.int and _log_softmax."""
+    return _in_type(call, LogSoftmax(call.args["dim"]))
+
+
+def _in_type(call: Call, op: Op) -> Reading:
+    dtype = call.args.get("dtype")
+    return (op,) if dtype is None or dtype == call.source.datum.dtype else (Pointwise("to"), op)
+
+
+def gelu(call: Call) -> Reading:
+    """aten.gelu, exact or by tanh."""
+    return (GELU(call.args["approximate"]),)
+
+
+def hardtanh(call: Call) -> Reading:
+    """aten.hardtanh; between 0 and 6 it is relu6."""
+    bounds = (call.args["min_val"], call.args["max_val"])
+    return (ReLU6(),) if bounds == (0, 6) else (Pointwise("hardtanh", bounds),)
+
+
+def clamp(call: Call) -> Reading:
+    """aten.clamp; from 0 on it is relu, between 0 and 6 relu6."""
+    bounds = (call.args.get("min"), call.args.get("max"))
+    if bounds == (0, None):
+        return (ReLU(),)
+    if any(isinstance(bound, Operand) for bound in bounds):
+        return None
+    return (ReLU6(),) if bounds == (0, 6) else (Pointwise("clamp", bounds),)
+
+
+def leaky_relu(call: Call) -> Reading:
+    """aten.leaky_relu."""
+    return (LeakyReLU(call.args["negative_slope"]),)
+
+
+def elu(call: Call) -> Reading:
+    """aten.elu, which is also selu and celu where its scales are other than 1."""
+    a = call.args
+    if (a["scale"], a["input_scale"]) == (1, 1):
+        return (ELU(a["alpha"]),)
+    return (Pointwise("celu", (a["alpha"],)),) if a["scale"] == 1 else (Pointwise("selu"),)
+
+
+def prelu(call: Call) -> Reading:
+    """aten.prelu. weight: (num_parameters,), or as many with axes of one element behind."""
+    weight = call.args["weight"]
+    return Fed((PReLU(prod(weight.shape)),), (call.source,)) if weight.is_weight else None
+
+
+def glu(call: Call) -> Reading:
+    """aten.glu."""
+    return (GLU(call.args["dim"]),)
+
+
+def dropout(call: Call) -> Reading:
+    """aten.dropout, kept for training where it drops anything."""
+    p = call.args["p"]
+    return (Dropout(p),) if 0 < p < 1 else ()
+
+
+def add(call: Call) -> Reading:
+    """aten.add: of two tensors or a scalar; adding zero is nothing. A tensor that is scaled by alpha on the way is two ops."""
+    return _scaled(call, "add", Add())
+
+
+def subtract(call: Call) -> Reading:
+    """aten.sub, as `add`."""
+    return _scaled(call, "sub", Pointwise("sub"))
+
+
+def reversed_subtract(call: Call) -> Reading:
+    """aten.rsub: other - self."""
+    a = call.args
+    if a["alpha"] != 1:
+        return None
+    return Fed((Pointwise("sub"),), (a["other"], a["self"])) if isinstance(a["other"], Operand) else (Pointwise("rsub", (a["other"],)),)
+
+
+def _scaled(call: Call, function: str, op: Op) -> Reading:
+    first, other, alpha = call.args["self"], call.args["other"], call.args["alpha"]
+    if not isinstance(other, Operand):
+        return () if other == 0 and call.shape == call.out else Fed((Pointwise(function, (other * alpha,)),), (first,))
+    if alpha == 1:
+        return Fed((op,), (first, other))
+    return Fed((Pointwise("mul", (alpha if function == "add" else -alpha,)), Add()), (other,), ((first,),))
+
+
+def multiply(call: Call) -> Reading:
+    """aten.mul: of two tensors or a scalar; multiplying by one is nothing."""
+    first, other = call.args["self"], call.args["other"]
+    if isinstance(other, Operand):
+        return Fed((Multiply(),), (first, other))
+    return () if other == 1 else (Pointwise("mul", (other,)),)
+
+
+def divide(call: Call) -> Reading:
+    """aten.div: of two tensors or a scalar, perhaps rounded; dividing by one is nothing."""
+    first, other, mode = call.args["self"], call.args["other"], call.args.get("rounding_mode")
+    if mode not in (None, "floor"):
+        return None
+    function = "floor_divide" if mode == "floor" else "div"
+    if isinstance(other, Operand):
+        return Fed((Pointwise(function),), (first, other))
+    return () if other == 1 and mode is None else (Pointwise(function, (other,)),)
+
+
+def pointwise(function: str, *names: str) -> Rule:
+    """A call that is this function of its tensors, followed by the scalars of these names."""
+
+    def rule(call: Call) -> Reading:
+        given: list[Any] = [call.args[name] for name in names]
+        if any(isinstance(value, Operand) for value in given):
+            given = [value for value in given if not isinstance(value, Operand)]
+        return Fed((Pointwise(function, tuple(given)),), call.operands)
+
+    return rule
+
+
+def convert(call: Call) -> Reading:
+    """aten.to and _to_copy: nothing where the type is the same already."""
+    result = call.results[0]
+    return () if result is not None and result.dtype == call.source.datum.dtype else (Pointwise("to"),)

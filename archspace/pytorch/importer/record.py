@@ -1,0 +1,237 @@
+"""Recording: a module run once on tensors without data (or with), every ATen call of it written down.
+
+On the meta device this takes a tenth of what torch.export takes. What torch's dispatcher takes apart before it can be seen (linear layers,
+attention, LSTMs, dropout) is caught one floor above it, by WHOLE; so is batch norm, whose meta kernel takes longer than all the rest.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
+from itertools import count
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+from torch.utils import _pytree as pytree
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from archspace.pytorch.importer.own_layers import LAYER, LAYERS
+from archspace.pytorch.importer.program import Datum, Path, Program, Ref, Step
+from archspace.pytorch.importer.tree import tree_of
+
+CONVOLUTIONS = ("conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
+
+# torch's function -> the overload that it is, and its arguments' names where they are not the overload's.
+WHOLE: dict[Callable[..., Any], tuple[str, tuple[str, ...]]] = {
+    functional.linear: ("linear.default", ()),
+    functional.scaled_dot_product_attention: ("scaled_dot_product_attention.default", ()),
+    functional.batch_norm: (
+        "batch_norm.default",
+        ("input", "running_mean", "running_var", "weight", "bias", "training", "momentum", "eps"),
+    ),
+    functional.dropout: ("dropout.default", ("input", "p", "train")),
+    functional.alpha_dropout: ("alpha_dropout.default", ("input", "p", "train")),
+    functional.dropout1d: ("feature_dropout.default", ("input", "p", "train")),
+    functional.dropout2d: ("feature_dropout.default", ("input", "p", "train")),
+    functional.dropout3d: ("feature_dropout.default", ("input", "p", "train")),
+    torch.einsum: ("einsum.default", ()),
+    torch.matmul: ("matmul.default", ()),
+    Tensor.matmul: ("matmul.default", ()),
+    Tensor.__matmul__: ("matmul.default", ()),
+    torch.lstm: ("lstm.input", ()),
+    torch.gru: ("gru.input", ()),
+    torch.rnn_tanh: ("rnn_tanh.input", ()),
+    torch.rnn_relu: ("rnn_relu.input", ()),
+    **{getattr(torch, name): (f"{name}.default", ()) for name in CONVOLUTIONS},
+}
+KEEPS = ("aten.dropout.default", "aten.alpha_dropout.default", "aten.feature_dropout.default")  # in eval mode they return their input
+SAME_WORDS = {"training": "train"}  # arguments by name that torch.nn.functional calls otherwise than ATen
+
+
+def record(module: nn.Module, inputs: tuple[Any, ...], name: str) -> Program:
+    """The program of one run of `module`, which gets hooks: give it a copy. Raises what its forward raises."""
+    recorder = _Recorder(module, inputs)
+    with _Whole(recorder), recorder:
+        is_traced = isinstance(module, fx.GraphModule)
+        returned = _Interpreter(module, recorder).run(*inputs) if is_traced else module(*inputs)
+    return recorder.program(name, returned)
+
+
+class _Recorder(TorchDispatchMode):
+    """Writes down every call that reaches the dispatcher. `path` are the module calls that are running."""
+
+    def __init__(self, module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        super().__init__()
+        self.steps: list[Step] = []
+        self.data: list[Datum] = []
+        self.kept: list[Tensor] = []  # so that no other tensor takes their id
+        self.numbers: dict[int, int] = {}
+        self.path: Path = ()
+        self.word = ""  # what a traced module calls the call that is running
+        self.function = ""  # what Python calls it
+        self.is_paused = False
+        self.module = module
+        self.given = tuple([(self.number(tensor), word) for word, tensor in named_inputs(module, inputs)])
+        calls = count()
+        for path, layer in module.named_modules():
+            if path:
+                layer.register_forward_pre_hook(partial(self._enter, path, calls), with_kwargs=True)
+                layer.register_forward_hook(partial(self._leave, path), with_kwargs=True)
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
+        kwargs = kwargs or {}
+        result = func(*args, **kwargs)
+        if not self.is_paused:
+            names, written = _signature(func)
+            arguments = self._numbered(dict(zip(names, args, strict=False)) | kwargs)
+            before = tuple([arguments[key].index for key in written if isinstance(arguments.get(key), Ref)])
+            self.note(str(func), _defaults(func) | arguments, result, before)
+        return result
+
+    def note(self, target: str, arguments: Mapping[str, Any], result: Any, written: tuple[int, ...] = ()) -> None:
+        """Write a call down. What it returns is new, also where it is the tensor that it was given."""
+        outputs = result if isinstance(result, list | tuple) else (result,)
+        numbers = tuple([self._new(one) if isinstance(one, Tensor) else None for one in outputs])
+        self.steps.append(Step(target, arguments, numbers, self.path, self.word or self.function, written))
+
+    def number(self, tensor: Tensor) -> int:
+        """The number of a tensor, a new one where it comes from outside."""
+        found = self.numbers.get(id(tensor))
+        return self._new(tensor) if found is None else found
+
+    def numbered(self, value: Any) -> Any:
+        """Arguments with numbers in the place of tensors."""
+        return self._numbered(value)
+
+    def _numbered(self, value: Any) -> Any:
+        if isinstance(value, Tensor):
+            return Ref(self.number(value))
+        if isinstance(value, dict):
+            return {key: self._numbered(one) for key, one in value.items()}
+        return [self._numbered(one) for one in value] if isinstance(value, list | tuple) else value
+
+    def _new(self, tensor: Tensor) -> int:
+        number = len(self.data)
+        self.numbers[id(tensor)] = number
+        self.kept.append(tensor)
+        self.data.append(Datum(tuple(tensor.shape), tuple(tensor.stride()), tensor.dtype, tensor.untyped_storage()._cdata))
+        return number
+
+    def _enter(self, path: str, calls: count[int], layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.path = (*self.path, (f"{path}@{next(calls)}", path))
+        self.is_paused = self.is_paused or type(layer) in LAYERS
+
+    def _leave(self, path: str, layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+        if type(layer) in LAYERS:
+            self.is_paused = False
+            weights = list(layer.parameters())
+            self.note(LAYER, {"module": layer, "inputs": self._numbered(list(args)), "weights": self._numbered(weights)}, result)
+        self.path = self.path[:-1]
+
+    def program(self, name: str, returned: Any) -> Program:
+        """What was recorded."""
+        first: dict[int, str] = {}
+        for key, parameter in self.module.named_parameters(remove_duplicate=False):
+            first.setdefault(self.numbers.get(id(parameter), -1), key)
+        known = {number for step in self.steps for number in step.outputs} | {number for number, _ in self.given}
+        weights = {number: frozenset([first[number]] if number in first else []) for number in range(len(self.data)) if number not in known}
+        outputs = tuple([self.number(one) for one in pytree.tree_leaves(returned) if isinstance(one, Tensor)])
+        sizes = {key: parameter.numel() for key, parameter in self.module.named_parameters()}
+        return Program(name, tuple(self.data), self.given, weights, tuple(self.steps), outputs, tree_of(self.module), sizes)
+
+
+class _Whole(TorchFunctionMode):
+    """Writes down the calls of WHOLE as one step each."""
+
+    def __init__(self, recorder: _Recorder) -> None:
+        super().__init__()
+        self.recorder = recorder
+
+    def __torch_function__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
+        kwargs = kwargs or {}
+        known = WHOLE.get(func)
+        if self.recorder.is_paused:
+            return func(*args, **kwargs)
+        name = getattr(func, "__name__", "")
+        self.recorder.function = "" if name.startswith("__") else name.strip("_")
+        try:
+            return func(*args, **kwargs) if known is None else self._noted(func, known, args, kwargs)
+        finally:
+            self.recorder.function = ""
+
+    def _noted(self, func: Any, known: tuple[str, tuple[str, ...]], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        overload = _overload(known[0])
+        names = known[1] or _signature(overload)[0]
+        arguments = dict(zip(names, args, strict=False)) | {SAME_WORDS.get(key, key): value for key, value in kwargs.items()}
+        if known[0] == "einsum.default":
+            operands = args[1] if isinstance(args[1], list | tuple) else args[1:]
+            arguments = {"equation": args[0], "tensors": list(operands)}
+        if known[0].endswith(".input") and not isinstance(arguments.get("hx"), list | tuple):
+            return func(*args, **kwargs)  # packed sequences
+        numbered = self.recorder.numbered(arguments)
+        target = str(overload)
+        self.recorder.is_paused = True
+        try:
+            result = _result(target, func, args, kwargs)
+        finally:
+            self.recorder.is_paused = False
+        self.recorder.note(target, _defaults(overload) | numbered, result)
+        return result
+
+
+def _result(target: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What a call of WHOLE returns: a tensor of its own where torch would hand back the input, and an empty one for batch norm on meta."""
+    source = args[0] if args else kwargs.get("input")
+    if target == "aten.batch_norm.default" and isinstance(source, Tensor) and source.is_meta:
+        return torch.empty_like(source)
+    result = func(*args, **kwargs)
+    return result.detach() if target in KEEPS and result is source else result
+
+
+class _Interpreter(fx.Interpreter):
+    """Runs a traced module node by node, so that each call is known by the node's name."""
+
+    def __init__(self, module: fx.GraphModule, recorder: _Recorder) -> None:
+        super().__init__(module)
+        self.recorder = recorder
+
+    def run_node(self, n: fx.Node) -> Any:
+        self.recorder.word = n.name if n.op in ("call_function", "call_method") else ""
+        return super().run_node(n)
+
+
+def named_inputs(module: nn.Module, inputs: tuple[Any, ...]) -> list[tuple[str, Tensor]]:
+    """The tensors among the inputs with the names of forward's arguments; `name_0`, `name_1`, ... inside a list or a mapping."""
+    parameters = list(inspect.signature(module.forward).parameters.values())
+    found: list[tuple[str, Tensor]] = []
+    for i, value in enumerate(inputs):
+        parameter = parameters[min(i, len(parameters) - 1)] if parameters else None
+        word = parameter.name if parameter else "input"
+        if parameter is not None and parameter.kind is parameter.VAR_POSITIONAL:
+            word = f"{word}_{i - len(parameters) + 1}"
+        tensors = [one for one in pytree.tree_leaves(value) if isinstance(one, Tensor)]
+        found += [(word if isinstance(value, Tensor) else f"{word}_{k}", one) for k, one in enumerate(tensors)]
+    return found
+
+
+def _overload(name: str) -> Any:
+    packet, _, overload = name.partition(".")
+    return getattr(getattr(torch.ops.aten, packet), overload)
+
+
+@cache
+def _signature(func: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The names of an overload's arguments, and of those that it writes into."""
+    arguments: Sequence[Any] = func._schema.arguments
+    written = [one.name for one in arguments if one.alias_info is not None and one.alias_info.is_write]
+    return tuple([one.name for one in arguments]), tuple(written)
+
+
+@cache
+def _defaults(func: Any) -> dict[str, Any]:
+    """What an overload's arguments are where they are not given."""
+    return {one.name: one.default_value for one in func._schema.arguments}
