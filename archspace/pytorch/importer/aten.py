@@ -78,6 +78,7 @@ ACTIVATING: dict[str, Rule] = {
     "alpha_dropout.default": maps.dropout,
     "celu.default": maps.pointwise("celu", "alpha"),
     "celu_.default": maps.pointwise("celu", "alpha"),
+    "clamp.Tensor": maps.clamp,
     "clamp.default": maps.clamp,
     "clamp_.default": maps.clamp,
     "clamp_max.default": maps.clamp,

@@ -120,12 +120,12 @@ def hardtanh(call: Call) -> Reading:
 
 
 def clamp(call: Call) -> Reading:
-    """aten.clamp; from 0 on it is relu, between 0 and 6 relu6."""
+    """aten.clamp; from 0 on it is relu, between 0 and 6 relu6; between tensors it reads them."""
     bounds = (call.args.get("min"), call.args.get("max"))
     if bounds == (0, None):
         return (ReLU(),)
     if any(isinstance(bound, Operand) for bound in bounds):
-        return None
+        return Fed((Pointwise("clamp"),), call.operands) if all(isinstance(bound, Operand) for bound in bounds) else None
     return (ReLU6(),) if bounds == (0, 6) else (Pointwise("clamp", bounds),)
 
 
