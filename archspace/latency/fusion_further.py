@@ -30,6 +30,7 @@ from archspace.ir.ops import (
     MatMul,
     Mish,
     Op,
+    Overwrite,
     PadNd,
     Permute,
     PixelShuffle,
@@ -58,7 +59,7 @@ FURTHER_OP_TYPES: dict[type[Op], str] = {
     **dict.fromkeys((ELU, GLU, LeakyReLU, LogSoftmax, Mish, PReLU, Tanh, Pointwise, Scan, Interpolate), "elementwise"),
     **dict.fromkeys((BatchNormNd, GroupNorm, InstanceNorm, LayerNorm, RMSNorm), "elementwise"),
     **dict.fromkeys((Copy, Stack, Roll, Flip, Repeat, PixelShuffle, PixelUnshuffle, Unfold, Fold, PadNd, Index, Embedding), "movement"),
-    **dict.fromkeys((Permute, Slice, Select, Expand, FinalState), "movement"),
+    **dict.fromkeys((Permute, Slice, Select, Expand, FinalState, Overwrite), "movement"),
 }
 
 

@@ -38,6 +38,7 @@ from archspace.ir.ops import (
     MatMul,
     Mish,
     Op,
+    Overwrite,
     PadNd,
     Parameter,
     Permute,
@@ -214,15 +215,16 @@ def lower_dynamic_conv2d(op: DynamicConv2d) -> Call:
 
 def lower_attention(op: ScaledDotProductAttention) -> Call:
     """torch's function."""
-    kwargs: dict[str, Any] = {"is_causal": True} if op.is_causal else {}
-    return Call(functional.scaled_dot_product_attention, kwargs=kwargs | ({"enable_gqa": True} if op.enable_gqa else {}))
+    given: dict[str, Any] = {"is_causal": op.is_causal, "enable_gqa": op.enable_gqa, "scale": op.scale}
+    return Call(functional.scaled_dot_product_attention, kwargs={name: value for name, value in given.items() if value})
 
 
-def refuse(op: FinalState | Index) -> NoReturn:
+def refuse(op: FinalState | Index | Overwrite) -> NoReturn:
     """What a graph does not hold cannot be built. Raises LawError."""
     missing = {
         "FinalState": "the states that a recurrent layer ends in are not a function of its output",
         "Index": "which elements an index picks is not in a graph",
+        "Overwrite": "which part of a tensor is written anew is not in a graph",
     }[type(op).__name__]
     raise LawError(f"{missing}, so this {type(op).__name__} cannot be built. Replace the node, or build the graph without it.")
 
@@ -253,6 +255,7 @@ FURTHER_LOWERINGS: dict[type[Op], Callable[[Any], Lowered]] = {
     LogSoftmax: lambda op: nn.LogSoftmax(op.dim),
     MatMul: lambda op: Call(torch.matmul),
     Mish: lambda op: nn.Mish(),
+    Overwrite: refuse,
     PReLU: lambda op: nn.PReLU(op.num_parameters),
     PadNd: lambda op: Call(functional.pad, (op.padding,), {"mode": op.mode, **({"value": op.value} if op.mode == "constant" else {})}),
     Parameter: lambda op: Attribute(op.shape, op.learned),

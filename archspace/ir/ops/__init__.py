@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     )
     from archspace.ir.ops.convolution_nd import ConvNd, ConvTransposeNd, DynamicConv2d
     from archspace.ir.ops.einsum import Einsum
-    from archspace.ir.ops.lookup import Embedding, Index
+    from archspace.ir.ops.lookup import Embedding, Index, Overwrite
     from archspace.ir.ops.matmul import MatMul, ScaledDotProductAttention
     from archspace.ir.ops.normalisation import BatchNormNd, GroupNorm, InstanceNorm, LayerNorm, RMSNorm
     from archspace.ir.ops.pointwise import POINTWISE, Pointwise, Scan
@@ -121,6 +121,7 @@ __all__ = [
     "Multiply",
     "Op",
     "Opaque",
+    "Overwrite",
     "PReLU",
     "Pad",
     "PadNd",
@@ -239,6 +240,7 @@ FURTHER: dict[str, str] = {
     "LogSoftmax": "activations",
     "MatMul": "matmul",
     "Mish": "activations",
+    "Overwrite": "lookup",
     "PReLU": "activations",
     "PadNd": "resample",
     "Permute": "arrange",

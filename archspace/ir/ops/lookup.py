@@ -1,10 +1,11 @@
-"""Elements picked by number: from a learned table, or from a tensor."""
+"""Elements picked by number, from a learned table or from a tensor, and a part of a tensor written anew."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from archspace.ir.ops.base import Counts, LawError, Op, Shape, positive, prod, single
+from archspace.ir.ops.movement import View
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +40,13 @@ class Index(Op):
     def counts(self, shapes: tuple[Shape, ...], out: Shape) -> Counts:
         n = prod(out)
         return Counts(in_elems=n, out_elems=n, movement_elems=2 * n)
+
+
+@dataclass(frozen=True, slots=True)
+class Overwrite(View):
+    """A tensor after a part of it was written in place. x, what was written -> y: x's shape. The write is counted where it was made."""
+
+    def out_shape(self, *shapes: Shape) -> Shape:
+        if len(shapes) != 2:
+            raise LawError(f"Overwrite takes a tensor and what was written into it, but got {len(shapes)} inputs")
+        return shapes[0]

@@ -29,12 +29,13 @@ class ScaledDotProductAttention(Op):
     """softmax(q k^T / sqrt(e)) v (Vaswani et al., NeurIPS 2017, equation 1). q: (..., l, e), k: (..., s, e), v: (..., s, ev)[, mask].
 
     -> y: (..., l, ev). madds = heads and batch * l * s * (e + ev); a causal mask changes nothing in that, as in torch's flop counter.
-    With `enable_gqa`, axis -3 of q is a multiple of that of k and v, whose heads serve several of q's. The scores stay inside the kernel:
-    memory access is q, k, v, mask and y, each once.
+    `scale` stands in the place of 1 / sqrt(e). With `enable_gqa`, axis -3 of q is a multiple of that of k and v, whose heads serve several
+    of q's. The scores stay inside the kernel: memory access is q, k, v, mask and y, each once.
     """
 
     is_causal: bool = False
     enable_gqa: bool = False
+    scale: float | None = None
 
     def out_shape(self, *shapes: Shape) -> Shape:
         if len(shapes) not in (3, 4):

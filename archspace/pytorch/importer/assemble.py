@@ -10,8 +10,8 @@ from typing import Any
 from archspace.errors import LawError
 from archspace.ir.counts import Counts
 from archspace.ir.graph import Graph, Node
-from archspace.ir.ops import Copy, Flatten, Input, Op, Opaque, Pad, Parameter, Shape
-from archspace.pytorch.importer.aten import ATEN, BROADCASTING, CHECKS, COUNTED
+from archspace.ir.ops import Copy, Flatten, Input, Op, Opaque, Overwrite, Pad, Parameter, Shape
+from archspace.pytorch.importer.aten import ATEN, BROADCASTING, CHECKS, COUNTED, FACTORIES
 from archspace.pytorch.importer.calls import Call, Fed, Operand, Parts, Reading, Results
 from archspace.pytorch.importer.own_layers import LAYER, LAYERS
 from archspace.pytorch.importer.patterns import find_shuffles
@@ -105,20 +105,20 @@ class _Assembly:
         if operands and step.target in COUNTED and all(one.is_weight for one in operands):
             lead = refs_in(step.arguments.get("mat1", step.arguments.get("batch1")) or step.arguments)[0]
             operands = tuple([replace(one, is_weight=False) if one.index == lead else one for one in operands])
-        if all(one.is_weight for one in operands):
+        if all(one.is_weight for one in operands) or step.target in FACTORIES:
             self._hold(step, [Weight(names) for _ in step.outputs])
             return
         call = Call(self._arguments(step.arguments, operands), operands, tuple([self._datum(number) for number in step.outputs]))
-        reading = self._reading(i, step, call)
-        self._hold(step, self._made(i, step, call, reading, names))
+        made = self._made(i, step, call, self._reading(step, call), names)
+        self._hold(step, made)
+        if step.written:
+            self._overwrite(i, step, made)
 
-    def _reading(self, i: int, step: Step, call: Call) -> Reading:
-        """What the table says; None where it has no row, and where a write is seen under other names."""
+    def _reading(self, step: Step, call: Call) -> Reading:
+        """What the table says; None where it has no row."""
         if step.target == LAYER:
             layer = step.arguments["module"]
             return (LAYERS[type(layer)](layer),)
-        if step.written and self._seen_elsewhere(i, step):
-            return None
         if step.target.startswith("aten.expand") and self._only_broadcasts(step):
             return ()
         rule = ATEN.get(step.target)
@@ -169,7 +169,6 @@ class _Assembly:
 
     def _opaque(self, i: int, step: Step, call: Call, names: frozenset[str]) -> list[Held]:
         """Unknown work: one node for the first output with everything that is read, and one for each further output that is."""
-        kind = f"{step.target} into a view" if step.written and self._seen_elsewhere(i, step) else step.target
         elems = sum(self.program.sizes[name] for name in names)
         inputs = tuple([self._node(one.index) for one in call.flowing])
         held: list[Held] = []
@@ -178,10 +177,9 @@ class _Assembly:
             if number is None or 0 in shape:
                 held.append(Weight(frozenset()))
             elif any(isinstance(one, int) for one in held):
-                held += self._parts(i, (number,), (Opaque(kind, shape),), inputs)
+                held += self._parts(i, (number,), (Opaque(step.target, shape),), inputs)
             else:
-                held.append(self._append(Opaque(kind, shape, elems), inputs, shape, i, names))
-        self._rewrite(i, step, held)
+                held.append(self._append(Opaque(step.target, shape, elems), inputs, shape, i, names))
         return held
 
     def _parts(self, i: int, numbers: tuple[int | None, ...], ops: tuple[Op, ...], inputs: tuple[int, ...]) -> list[Held]:
@@ -194,24 +192,14 @@ class _Assembly:
     def _is_read(self, number: int | None) -> bool:
         return number in self.readers or number in self.program.outputs
 
-    def _rewrite(self, i: int, step: Step, held: list[Held]) -> None:
-        """What lies in memory that an unknown write changes depends on that write from now on."""
-        writer = next((one for one in held if isinstance(one, int)), None)
-        if not step.written or writer is None:
-            return
+    def _overwrite(self, i: int, step: Step, made: list[Held]) -> None:
+        """What else lies in the memory that a step writes into, and is read later, has the written part from now on."""
         memory = self.program.data[step.written[0]].memory
-        for number in self.sharing[memory]:
-            known = self.held.get(number)
-            if known is not None and number not in step.written and self._is_read_after(number, i):
+        writer = next((one for one in made if isinstance(one, int)), None)
+        for number in self.sharing[memory] if writer is not None else ():
+            if number in self.held and number not in step.outputs and self._is_read_after(number, i):
                 shape = self._datum(number).shape
-                inputs = (writer,) if isinstance(known, Weight) else (self._node(number), writer)
-                self.held[number] = self._append(Opaque(f"{step.target} into a view", shape), inputs, shape, i, frozenset())
-
-    def _seen_elsewhere(self, i: int, step: Step) -> bool:
-        """Whether the memory that a step writes into is read under another name later on."""
-        memory = self.program.data[step.written[0]].memory
-        others = set(self.sharing[memory]) - set(step.outputs)
-        return any(self._is_read_after(number, i) for number in others if number in self.held)
+                self.held[number] = self._append(Overwrite(), (self._node(number, i), writer or 0), shape, i, word="overwrite")
 
     def _is_read_after(self, number: int, i: int) -> bool:
         return any(reader > i for reader in self.readers.get(number, ())) or number in self.program.outputs

@@ -219,6 +219,7 @@ MOVING: dict[str, Rule] = {
     "concat.default": shapes.cat,
     "concatenate.default": shapes.cat,
     "constant_pad_nd.default": shapes.pad,
+    "copy_.default": shapes.written,
     "contiguous.default": shapes.contiguous,
     "detach.default": maps.same,
     "detach_.default": maps.same,
@@ -333,6 +334,11 @@ ATEN: dict[str, Rule] = {
 
 # Overloads that do work of their own on constants too: it is done each time, so it is counted.
 COUNTED = frozenset(f"aten.{name}" for name in MULTIPLYING)
+
+# Overloads that take only shape and type of the tensor that they are given: what they make is a constant.
+FACTORIES = frozenset(f"aten.{name}.default" for name in (
+    "empty_like", "full_like", "new_empty", "new_full", "new_ones", "new_zeros", "ones_like", "rand_like", "randn_like", "zeros_like",
+))  # fmt: skip
 
 # Overloads whose ops broadcast by themselves: an expanded tensor that only they read needs no expanding.
 BROADCASTING = ("aten.add.", "aten.add_.", "aten.mul.", "aten.mul_.", "aten.multiply.")

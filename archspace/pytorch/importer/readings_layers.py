@@ -133,7 +133,9 @@ def attention(call: Call) -> Reading:
     """aten.scaled_dot_product_attention, at inference."""
     a = call.args
     operands = _present(a["query"], a["key"], a["value"], a["attn_mask"])
-    return Fed((ScaledDotProductAttention(is_causal=a["is_causal"], enable_gqa=a["enable_gqa"]),), operands)
+    usual = a["query"].shape[-1] ** -0.5
+    scale = None if a["scale"] is None or abs(a["scale"] - usual) <= 1e-6 * usual else float(a["scale"])
+    return Fed((ScaledDotProductAttention(is_causal=a["is_causal"], enable_gqa=a["enable_gqa"], scale=scale),), operands)
 
 
 def lstm(call: Call) -> Reading:

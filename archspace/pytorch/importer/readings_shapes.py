@@ -231,3 +231,11 @@ def col2im(call: Call) -> Reading:
 def index(call: Call) -> Reading:
     """Elements picked by indices: aten.index, index_select, gather and the like."""
     return Fed((Index(call.out),), (call.source, *[one for one in call.operands[1:] if not one.is_weight]))
+
+
+def written(call: Call) -> Reading:
+    """aten.copy_: a copy of what is written, in the place of what was there; of a tensor into itself it is nothing."""
+    target, source = call.args["self"], call.args["src"]
+    if target.datum.memory == source.datum.memory:
+        return Fed((), (source,))
+    return Fed((Copy(),) if source.shape == target.shape else (Expand(target.shape), Copy()), (source,))
