@@ -10,8 +10,8 @@ import click
 from archspace.cli.python_models import is_python, load_python
 from archspace.errors import FileError, LawError, UnknownNameError
 from archspace.files import read_json, what_is_at
-from archspace.ir.builder import with_input
 from archspace.ir.graph import Graph
+from archspace.ir.resize import with_input
 from archspace.ir.serde import from_dict
 from archspace.units import parse_size
 from archspace.zoo import ZOO, build, resolve

@@ -11,8 +11,8 @@ from archspace import to_module
 from archspace.analysis import total_counts
 from archspace.errors import LawError, UnknownNameError
 from archspace.ir import Builder
-from archspace.ir.builder import with_input
 from archspace.ir.ops import GELU, Hardswish, Linear, Op, ReLU, ReLU6, Sigmoid, SiLU
+from archspace.ir.resize import with_input
 from archspace.ir.serde import from_dict, to_dict
 from archspace.zoo import ZOO, build
 from archspace.zoo.config import NetworkConfig

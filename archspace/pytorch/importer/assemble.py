@@ -10,7 +10,18 @@ from typing import Any
 from archspace.errors import LawError
 from archspace.ir.counts import Counts
 from archspace.ir.graph import Graph, Node
-from archspace.ir.ops import Copy, Flatten, Input, Op, Opaque, Overwrite, Pad, Parameter, Shape
+from archspace.ir.ops import (
+    Copy,
+    Flatten,
+    Input,
+    Op,
+    Opaque,
+    Overwrite,
+    Pad,
+    Parameter,
+    Reshape,
+    Shape,
+)
 from archspace.pytorch.importer.aten import ATEN, BROADCASTING, CHECKS, COUNTED, FACTORIES
 from archspace.pytorch.importer.calls import Call, Fed, Operand, Parts, Reading, Results
 from archspace.pytorch.importer.own_layers import LAYER, LAYERS
@@ -96,9 +107,9 @@ class _Assembly:
             shuffle = self.shuffles[i]
             if not isinstance(self.held[shuffle.source], Weight):
                 fed = Fed((shuffle.op,), (self._operand(shuffle.source),))
-                made = self._chain(i, step, fed, frozenset())
-                assert made is not None
-                self._hold(step, [made])
+                shuffled = self._chain(i, step, fed, frozenset())
+                assert shuffled is not None
+                self._hold(step, [shuffled])
                 return
         operands = tuple([self._operand(number) for number in step.inputs])
         names = self._names(step)
@@ -135,6 +146,8 @@ class _Assembly:
                 views = self._parts(i, step.outputs[1 : 1 + len(reading.views)], reading.views, (first,))
                 return [first, *views, *[Weight(frozenset()) for _ in step.outputs[1 + len(views) :]]]
         elif reading is not None:
+            if reading == () and step.is_measured:
+                reading = (Reshape(call.out[1:]),)  # nothing, at this size: another may ask for something
             fed = reading if isinstance(reading, Fed) else Fed(reading, call.flowing)
             made = self._chain(i, step, fed, names)
             if made is not None:
@@ -291,7 +304,8 @@ class _Assembly:
             shares, params = self._own_params(one, owners)
             owners |= dict.fromkeys(one.weights - owners.keys(), name)
             inputs = tuple([places[i] for i in one.inputs])
-            nodes.append(Node(name, one.op, inputs, one.shape, self.scopes.block(one.path, name), shares, params))
+            block = self.scopes.block(one.path, name)
+            nodes.append(Node(name, one.op, inputs, one.shape, block, shares, params, self._is_pinned(one)))
         return Graph(self.program.name, tuple(nodes), tuple([places[i] for i in outputs]))
 
     def _kept(self, outputs: list[int]) -> list[int]:
@@ -303,6 +317,13 @@ class _Assembly:
             if i in kept or costs or isinstance(one.op, Input):
                 kept |= {i, *one.inputs}
         return sorted(kept)
+
+    def _is_pinned(self, one: Pending) -> bool:
+        """Whether an op is what it is because of the sizes of tensors: by its arguments, or by a branch of a module around it."""
+        branching = self.program.branching
+        if one.step < 0 or isinstance(one.op, Parameter):
+            return False
+        return self.program.steps[one.step].is_measured or "" in branching or any(module in branching for _, module in one.path)
 
     def _counts(self, one: Pending) -> Counts:
         return one.op.counts(tuple([self.pending[i].shape for i in one.inputs]), one.shape)

@@ -26,6 +26,11 @@ VIEWS = frozenset(f"aten.{name}" for name in (
     "transpose.int", "unbind.int", "unflatten.int", "unfold.default", "unsqueeze.default", "view.default", "view_as.default",
     "numpy_T.default", "mT.default", "real.default",
 ))  # fmt: skip
+# Overloads with sizes among their arguments that networks compute from their input's.
+SIZED = tuple(f"aten.{name}." for name in (
+    "adaptive_avg_pool1d", "adaptive_avg_pool2d", "avg_pool2d", "constant_pad_nd", "expand", "max_pool2d", "pad", "repeat", "slice",
+    "upsample_bicubic2d", "upsample_bilinear2d", "upsample_nearest2d",
+))  # fmt: skip
 PERHAPS_VIEWS = frozenset(("aten.reshape.default", "aten.contiguous.default", "aten.to.dtype", "aten.reshape_as.default"))
 
 
@@ -75,7 +80,8 @@ class _Reader:
 
     def program(self, name: str, tree: Tree | None) -> Program:
         """The whole of it."""
-        parameters, first = dict(self.exported.named_parameters()), {}
+        parameters = dict(self.exported.named_parameters())
+        first: dict[int, str] = {}
         for key, parameter in parameters.items():
             first.setdefault(id(parameter), key)
         names = {
@@ -134,7 +140,7 @@ class _Reader:
         self.numbers[node] = outputs
         inside = self._layer(node)
         if inside is None:
-            self.steps.append(Step(target, arguments, outputs, path, written=written))
+            self.steps.append(Step(target, arguments, outputs, path, written=written, is_measured=_may_be_measured(target, arguments)))
         elif ends[node][1][-1] is node:
             _, layer = inside
             members = ends[node][1]
@@ -225,6 +231,11 @@ class _Reader:
         number = len(self.data)
         self.data.append(Datum(shape, tuple(tensor.stride()), tensor.dtype, number if memory is None else memory))
         return number
+
+
+def _may_be_measured(target: str, arguments: Mapping[str, Any]) -> bool:
+    """Whether a call has sizes that may have been computed from those of its input: the program no longer says."""
+    return target.startswith(SIZED) and not arguments.get("scale_factors")
 
 
 def copies(source: Datum, target: str, result: Tensor) -> bool:

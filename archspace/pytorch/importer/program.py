@@ -55,6 +55,7 @@ class Step:
     path: Path
     word: str = ""  # what the caller calls it, where it says so
     written: tuple[int, ...] = ()
+    is_measured: bool = False  # whether its arguments were computed from sizes of tensors
 
     @property
     def inputs(self) -> list[int]:
@@ -74,6 +75,7 @@ class Program:
     outputs: tuple[int, ...]
     tree: Mapping[str, Layer]
     sizes: Mapping[str, int]  # scalars of each parameter
+    branching: frozenset[str] = frozenset()  # the modules whose own code branches on sizes of tensors ('' for the root)
 
 
 def refs_in(value: Any) -> list[int]:

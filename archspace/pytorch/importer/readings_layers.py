@@ -36,8 +36,7 @@ def convolution(call: Call) -> Reading:
     padding = a["padding"]
     before: tuple[Op, ...] = ()
     if padding == "same":
-        dilation = axes(a["dilation"], rank)
-        totals = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
+        totals = [d * (k - 1) for d, k in zip(axes(a["dilation"], rank), kernel, strict=True)]
         padding = [total // 2 for total in totals]
         if any(total % 2 for total in totals):  # torch puts the odd pixel at the end
             if rank != 2:
@@ -47,10 +46,10 @@ def convolution(call: Call) -> Reading:
     elif padding == "valid":
         padding = [0]
     if rank == 2:
-        pixels = [as_pair(value) for value in (a["stride"], padding, a["dilation"])]
-        return (*before, Conv2d(per_group * groups, out, as_pair(kernel), *pixels, groups=groups, bias=bias))
-    places = [axes(value, rank) for value in (a["stride"], padding, a["dilation"])]
-    return (ConvNd(per_group * groups, out, tuple(kernel), *places, groups=groups, bias=bias),)
+        stride, pixels, dilation = (as_pair(value) for value in (a["stride"], padding, a["dilation"]))
+        return (*before, Conv2d(per_group * groups, out, as_pair(kernel), stride, pixels, dilation, groups, bias))
+    strides, paddings, dilations = (axes(value, rank) for value in (a["stride"], padding, a["dilation"]))
+    return (ConvNd(per_group * groups, out, tuple(kernel), strides, paddings, dilations, groups, bias),)
 
 
 def _dynamic_convolution(call: Call) -> Reading:
@@ -58,8 +57,8 @@ def _dynamic_convolution(call: Call) -> Reading:
     a = call.args
     if len(a["weight"].shape) != 4 or isinstance(a["padding"], str):
         return None
-    pixels = [as_pair(value) for value in (a["stride"], a["padding"], a["dilation"])]
-    return Fed((DynamicConv2d(*pixels, groups=a["groups"]),), _present(a["input"], a["weight"], a["bias"]))
+    stride, padding, dilation = (as_pair(value) for value in (a["stride"], a["padding"], a["dilation"]))
+    return Fed((DynamicConv2d(stride, padding, dilation, a["groups"]),), _present(a["input"], a["weight"], a["bias"]))
 
 
 def transposed_convolution(call: Call) -> Reading:
@@ -98,7 +97,8 @@ def addmm(call: Call) -> Reading:
         return None
     if source.is_weight or not weight.is_weight or not bias.is_weight or len(bias.shape) != 1:
         return None
-    return Fed((Linear(*weight.shape, bias=True),), (source,))
+    inner, outer = weight.shape
+    return Fed((Linear(inner, outer, bias=True),), (source,))
 
 
 def matmul(first: str, second: str) -> Rule:
@@ -107,7 +107,8 @@ def matmul(first: str, second: str) -> Rule:
     def rule(call: Call) -> Reading:
         a, b = call.args[first], call.args[second]
         if not a.is_weight and b.is_weight and len(b.shape) == 2 and len(a.shape) > 1:
-            return Fed((Linear(*b.shape, bias=False),), (a,))
+            inner, outer = b.shape
+            return Fed((Linear(inner, outer, bias=False),), (a,))
         return Fed((MatMul(),), (a, b)) if len(a.shape) > 1 and len(b.shape) > 1 else None
 
     return rule

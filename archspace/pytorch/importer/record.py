@@ -19,6 +19,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from archspace.pytorch.importer.measured import holds_measured, measured_size
 from archspace.pytorch.importer.own_layers import LAYER, LAYERS
 from archspace.pytorch.importer.program import Datum, Path, Program, Ref, Step
 from archspace.pytorch.importer.tree import tree_of
@@ -52,12 +53,17 @@ KEEPS = ("aten.dropout.default", "aten.alpha_dropout.default", "aten.feature_dro
 SAME_WORDS = {"training": "train"}  # arguments by name that torch.nn.functional calls otherwise than ATen
 
 
+MEASURES = frozenset((inspect.getattr_static(Tensor, "shape").__get__, Tensor.size))  # how code asks for the size of a tensor
+# Calls that sizes may be handed to: what they make of another size follows, or breaks their law.
+RESHAPES = frozenset((torch.reshape, torch.flatten, torch.unflatten, Tensor.reshape, Tensor.view, Tensor.flatten, Tensor.unflatten))
+
+
 def record(module: nn.Module, inputs: tuple[Any, ...], name: str) -> Program:
     """The program of one run of `module`, which gets hooks: give it a copy. Raises what its forward raises."""
     recorder = _Recorder(module, inputs)
     with _Whole(recorder), recorder:
-        is_traced = isinstance(module, fx.GraphModule)
-        returned = _Interpreter(module, recorder).run(*inputs) if is_traced else module(*inputs)
+        runs = _Interpreter(module, recorder).run if isinstance(module, fx.GraphModule) else module
+        returned = runs(*inputs)
     return recorder.program(name, returned)
 
 
@@ -65,7 +71,7 @@ class _Recorder(TorchDispatchMode):
     """Writes down every call that reaches the dispatcher. `path` are the module calls that are running."""
 
     def __init__(self, module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        super().__init__()
+        TorchDispatchMode.__init__(self)
         self.steps: list[Step] = []
         self.data: list[Datum] = []
         self.kept: list[Tensor] = []  # so that no other tensor takes their id
@@ -74,6 +80,8 @@ class _Recorder(TorchDispatchMode):
         self.word = ""  # what a traced module calls the call that is running
         self.function = ""  # what Python calls it
         self.is_paused = False
+        self.is_measured = False  # whether the arguments of the call that is running come from sizes of tensors
+        self.branching: set[str] = set()
         self.module = module
         self.given = tuple([(self.number(tensor), word) for word, tensor in named_inputs(module, inputs)])
         calls = count()
@@ -96,12 +104,16 @@ class _Recorder(TorchDispatchMode):
         """Write a call down. What it returns is new, also where it is the tensor that it was given."""
         outputs = result if isinstance(result, list | tuple) else (result,)
         numbers = tuple([self._new(one) if isinstance(one, Tensor) else None for one in outputs])
-        self.steps.append(Step(target, arguments, numbers, self.path, self.word or self.function, written))
+        self.steps.append(Step(target, arguments, numbers, self.path, self.word or self.function, written, self.is_measured))
 
     def number(self, tensor: Tensor) -> int:
         """The number of a tensor, a new one where it comes from outside."""
         found = self.numbers.get(id(tensor))
         return self._new(tensor) if found is None else found
+
+    def branches(self) -> None:
+        """The module that is running asks what a size is."""
+        self.branching.add(self.path[-1][1] if self.path else "")
 
     def numbered(self, value: Any) -> Any:
         """Arguments with numbers in the place of tensors."""
@@ -141,7 +153,9 @@ class _Recorder(TorchDispatchMode):
         weights = {number: frozenset([first[number]] if number in first else []) for number in range(len(self.data)) if number not in known}
         outputs = tuple([self.number(one) for one in pytree.tree_leaves(returned) if isinstance(one, Tensor)])
         sizes = {key: parameter.numel() for key, parameter in self.module.named_parameters()}
-        return Program(name, tuple(self.data), self.given, weights, tuple(self.steps), outputs, tree_of(self.module), sizes)
+        return Program(
+            name, tuple(self.data), self.given, weights, tuple(self.steps), outputs, tree_of(self.module), sizes, frozenset(self.branching)
+        )
 
 
 class _Whole(TorchFunctionMode):
@@ -156,12 +170,22 @@ class _Whole(TorchFunctionMode):
         known = WHOLE.get(func)
         if self.recorder.is_paused:
             return func(*args, **kwargs)
+        if func in MEASURES:
+            return self._size(args[0], func(*args, **kwargs), *args[1:], **kwargs)
         name = getattr(func, "__name__", "")
         self.recorder.function = "" if name.startswith("__") else name.strip("_")
+        self.recorder.is_measured = func not in RESHAPES and (holds_measured(args) or holds_measured(kwargs))
         try:
             return func(*args, **kwargs) if known is None else self._noted(func, known, args, kwargs)
         finally:
             self.recorder.function = ""
+            self.recorder.is_measured = False
+
+    def _size(self, tensor: Tensor, size: Any, dim: int | None = None) -> Any:
+        """What `x.shape` and `x.size()` give, as measured numbers."""
+        if not isinstance(size, torch.Size):
+            return measured_size(tensor, tensor.shape, self.recorder.branches)[dim or 0]
+        return measured_size(tensor, size, self.recorder.branches)
 
     def _noted(self, func: Any, known: tuple[str, tuple[str, ...]], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         overload = _overload(known[0])
@@ -189,7 +213,7 @@ def _result(target: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs
     if target == "aten.batch_norm.default" and isinstance(source, Tensor) and source.is_meta:
         return torch.empty_like(source)
     result = func(*args, **kwargs)
-    return result.detach() if target in KEEPS and result is source else result
+    return source.detach() if target in KEEPS and result is source and isinstance(source, Tensor) else result
 
 
 class _Interpreter(fx.Interpreter):
