@@ -32,7 +32,7 @@ def to_dict(graph: Graph) -> dict[str, Any]:
         {
             "name": node.name,
             "op": type(node.op).__name__,
-            "attrs": {key: list(value) if isinstance(value, tuple) else value for key, value in attrs_of(node.op).items()},
+            "attrs": {key: _to_json(value) for key, value in attrs_of(node.op).items()},
             "inputs": [names[i] for i in node.inputs],
             "shape": list(node.shape),
             "block": node.block,
@@ -48,6 +48,13 @@ def to_dict(graph: Graph) -> dict[str, Any]:
 def attrs_of(op: Op) -> dict[str, Any]:
     """The fields that differ from their defaults."""
     return {f.name: getattr(op, f.name) for f in fields(op) if getattr(op, f.name) != f.default}
+
+
+def _to_json(value: Any) -> Any:
+    """A field's value: a tuple as a list, and what JSON has no number for (an infinite padding) as a word."""
+    if isinstance(value, tuple):
+        return [_to_json(one) for one in value]
+    return str(value) if isinstance(value, float) and not isfinite(value) else value
 
 
 def to_json(graph: Graph) -> str:
@@ -129,7 +136,13 @@ def _op(kind: type[Op], attrs: dict[str, Any], place: str) -> Op:
     for key, f in known.items():
         if f.default is MISSING and key not in attrs:
             raise LawError(f"{place}: {kind.__name__} needs {key}, but it is missing")
-    return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in attrs.items()})
+    return kind(**{key: _from_json(value, str(known[key].type)) for key, value in attrs.items()})
+
+
+def _from_json(value: Any, kind: str) -> Any:
+    if isinstance(value, list):
+        return tuple([_from_json(one, kind) for one in value])
+    return float(value) if "Scalar" in kind and value in NOT_FINITE else value
 
 
 def _is_int(value: Any) -> bool:
@@ -140,19 +153,32 @@ def _are_ints(value: Any, count: int | None = None) -> bool:
     return isinstance(value, list) and all(_is_int(v) for v in value) and count in (None, len(value))
 
 
+def _is_number(value: Any) -> bool:
+    return _is_int(value) or (isinstance(value, float) and isfinite(value))
+
+
+def _is_scalar(value: Any) -> bool:
+    return value is None or isinstance(value, bool | str) or _is_number(value)
+
+
 def _short(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 40 else text[:37] + "..."
 
 
+NOT_FINITE = ("inf", "-inf", "nan")
 JSON_WORDS: dict[type, str] = {str: "a word", dict: "an object", list: "a list"}
 
 # Type of an op's field -> whether a JSON value is one, and how people call it.
 ATTR_TYPES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "int": (_is_int, "a whole number"),
-    "float": (lambda v: _is_int(v) or (isinstance(v, float) and isfinite(v)), "a number"),
+    "float": (_is_number, "a number"),
+    "float | None": (lambda v: v is None or _is_number(v), "a number or null"),
     "bool": (lambda v: isinstance(v, bool), "true or false"),
     "str": (lambda v: isinstance(v, str), "a word"),
+    "Scalar": (_is_scalar, "a number, a word, true, false or null"),
+    "tuple[Scalar, ...]": (lambda v: isinstance(v, list) and all(map(_is_scalar, v)), "a list of numbers and words"),
+    "tuple[float, ...]": (lambda v: isinstance(v, list) and all(map(_is_number, v)), "a list of numbers"),
     "IntPair": (lambda v: _is_int(v) or _are_ints(v, 2), "a whole number or two"),
     "tuple[int, ...]": (_are_ints, "a list of whole numbers"),
     "tuple[int, int, int, int]": (lambda v: _are_ints(v, 4), "a list of four whole numbers"),

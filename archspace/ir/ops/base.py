@@ -10,8 +10,27 @@ from archspace.ir.counts import Counts
 
 Shape = tuple[int, ...]
 IntPair = int | tuple[int, int]
+Scalar = int | float | str | None  # bool is an int
 
-__all__ = ["Counts", "IntPair", "LawError", "Op", "Shape", "channels_of", "image_of", "pair", "positive", "prod", "single"]
+__all__ = [
+    "Counts",
+    "IntPair",
+    "LawError",
+    "Op",
+    "Scalar",
+    "Shape",
+    "axis_of",
+    "broadcast",
+    "channels_of",
+    "image_of",
+    "maps_of",
+    "one_of",
+    "pair",
+    "per_axis",
+    "positive",
+    "prod",
+    "single",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +78,45 @@ def positive(op: Op, **values: int) -> None:
     for name, value in values.items():
         if value < 1:
             raise LawError(f"{type(op).__name__}: {name} must be at least 1, but got {value}")
+
+
+def one_of(op: Op, field: str, value: str, known: tuple[str, ...]) -> None:
+    """The law that a field is one of a few words."""
+    if value not in known:
+        raise LawError(f"{type(op).__name__}: {field} must be one of {', '.join(known)}, but got {value!r}")
+
+
+def per_axis(op: Op, field: str, value: tuple[int, ...], rank: int, default: int) -> tuple[int, ...]:
+    """A field with one number per axis of the kernel; () means `default` along each."""
+    if value and len(value) != rank:
+        raise LawError(f"{type(op).__name__}: {field} must have as many axes as the kernel, {rank}, but got {value}")
+    return value or (default,) * rank
+
+
+def maps_of(op: Op, shapes: tuple[Shape, ...], rank: int) -> Shape:
+    """The one input of an op on feature maps of `rank` axes: (batch, channels, *positions)."""
+    shape = single(op, shapes)
+    if len(shape) != rank + 2:
+        raise LawError(f"{type(op).__name__} takes an input (batch, channels, and {rank} more axes), but got shape {shape}")
+    return shape
+
+
+def axis_of(op: Op, dim: int, shape: Shape, field: str = "dim") -> int:
+    """An axis of the input, counted from the front; negative ones count from the end."""
+    if not -len(shape) <= dim < len(shape):
+        raise LawError(f"{type(op).__name__}: {field} must be an axis of the input, but got {field}={dim}, input shape {shape}")
+    return dim % len(shape)
+
+
+def broadcast(op: Op, shapes: tuple[Shape, ...]) -> Shape:
+    """The shape that tensors broadcast to, as torch's do: trailing axes aligned, an axis of one element serves any size."""
+    rank = max(map(len, shapes))
+    out = [1] * rank
+    for shape in shapes:
+        for axis, size in enumerate(shape, rank - len(shape)):
+            if size != 1:
+                if out[axis] != 1 and out[axis] != size:
+                    met = " and ".join(map(str, shapes))
+                    raise LawError(f"{type(op).__name__}: the inputs must have equal or broadcastable shapes, but got {met}")
+                out[axis] = size
+    return tuple(out)

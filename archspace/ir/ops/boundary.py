@@ -1,4 +1,4 @@
-"""The ops at the edge of what is known: a tensor that comes from outside, and work that no kind describes."""
+"""The ops at the edge of what is known: a tensor that comes from outside or is the network's own, and work that no kind describes."""
 
 from __future__ import annotations
 
@@ -23,6 +23,26 @@ class Input(Op):
 
     def counts(self, shapes: tuple[Shape, ...], out: Shape) -> Counts:
         return Counts()
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter(Op):
+    """A tensor of the network's own that ops read as they read activations. No inputs -> y: `shape`.
+
+    A class token, a position embedding, a layer scale. Whoever reads it counts the access; `learned=False` says that it is a buffer.
+    """
+
+    shape: tuple[int, ...]
+    learned: bool = True
+
+    def out_shape(self, *shapes: Shape) -> Shape:
+        if shapes:
+            raise LawError(f"Parameter takes no inputs, but got {len(shapes)}")
+        positive(self, size=min(self.shape, default=1))
+        return self.shape
+
+    def counts(self, shapes: tuple[Shape, ...], out: Shape) -> Counts:
+        return Counts(params=prod(out) if self.learned else 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from archspace.ir.ops.base import Counts, LawError, Op, Shape, channels_of, image_of, positive, prod, single
+from archspace.ir.ops.base import Counts, LawError, Op, Shape, broadcast, channels_of, image_of, positive, prod, single
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,9 @@ class Hardswish(Activation):
 
 @dataclass(frozen=True, slots=True)
 class GELU(Activation):
-    """x * Phi(x)."""
+    """x * Phi(x); `approximate="tanh"` computes Phi by a hyperbolic tangent."""
+
+    approximate: str = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +118,9 @@ class Binary(Op):
     def out_shape(self, *shapes: Shape) -> Shape:
         if len(shapes) != 2:
             raise LawError(f"{type(self).__name__} takes two inputs, but got {len(shapes)}")
-        a, b = shapes
-        if a == b:
-            return a
-        if len(a) != len(b) or any(p != q and p != 1 and q != 1 for p, q in zip(a, b, strict=True)):
-            raise LawError(f"{type(self).__name__}: the inputs must have equal or broadcastable shapes, but got {a} and {b}")
-        return tuple(q if p == 1 else p for p, q in zip(a, b, strict=True))
+        if shapes[0] == shapes[1]:
+            return shapes[0]
+        return broadcast(self, shapes)
 
     def counts(self, shapes: tuple[Shape, ...], out: Shape) -> Counts:
         n_in, n_out = prod(shapes[0]) + prod(shapes[1]), prod(out)

@@ -175,13 +175,22 @@ class Flatten(View):
 
 @dataclass(frozen=True, slots=True)
 class Reshape(View):
-    """The axes after the batch become `shape`. x: (n, ...) -> y: (n, *shape)."""
+    """The axes after the batch become `shape`. x: (n, ...) -> y: (n, *shape).
+
+    `folds_batch=True` says that axis 0 takes what is left (windows or heads folded into the batch): y: (elements / prod(shape), *shape).
+    """
 
     shape: tuple[int, ...]
+    folds_batch: bool = False
 
     def out_shape(self, *shapes: Shape) -> Shape:
         source = single(self, shapes)
         positive(self, size=min(self.shape, default=1))
+        if self.folds_batch:
+            elements, each = _prod(source), _prod(self.shape)
+            if elements % each:
+                raise LawError(f"Reshape: prod(shape) must divide the number of elements, but got shape={self.shape}, input shape {source}")
+            return (elements // each, *self.shape)
         if not source or _prod(source[1:]) != _prod(self.shape):
             raise LawError(f"Reshape: the number of elements must stay, but got {source[1:]} -> {self.shape}")
         return (source[0], *self.shape)
