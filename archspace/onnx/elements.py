@@ -76,6 +76,11 @@ def gelu(call: Call) -> Plan | None:
     return row(GELU(call.attrs.get("approximate", "none")))
 
 
+def fast_gelu(call: Call) -> Plan | None:
+    """FastGelu of ONNX Runtime, without its bias."""
+    return None if call.given(1) is not None else row(GELU("tanh"))
+
+
 def softmax(call: Call) -> Plan | None:
     """Softmax along one axis."""
     return row(Softmax(call.attrs.get("axis", -1)))
@@ -95,8 +100,6 @@ def clip(call: Call) -> Plan | None:
         return row(ReLU() if high is None else ReLU6())
     if low is None and high is None:
         return SAME
-    if low is None:
-        return row(Pointwise("clamp", ("-inf", high)))
     return row(Pointwise("clamp", (low,) if high is None else (low, high)))
 
 
@@ -181,8 +184,8 @@ def cast(call: Call) -> Plan | None:
     return SAME if tensor is not None and tensor.dtype == call.attrs.get("to") else row(Pointwise("to"))
 
 
-def reduce(name: str, before: str = "") -> Rule:
-    """A reduction over the named axes, over all where none is named; the mean of an image is global average pooling."""
+def reduce(name: str, before: str = "", after: str = "") -> Rule:
+    """A reduction over the named axes, over all where none is named, between two functions; an image's mean is global average pooling."""
 
     def rule(call: Call) -> Plan | None:
         rank, axes = len(call.shape()), call.ints("axes", 1)
@@ -194,8 +197,8 @@ def reduce(name: str, before: str = "") -> Rule:
         keeps = bool(call.attrs.get("keepdims", 1))
         if name == "mean" and rank == 4 and dims == (2, 3):
             return row(AdaptiveAvgPool2d(1)) if keeps else row(AdaptiveAvgPool2d(1), Flatten(1))
-        ops = (Pointwise(before),) if before else ()
-        return row(*ops, Reduce(name, dims, keepdim=keeps))
+        first, last = ([Pointwise(function)] if function else [] for function in (before, after))
+        return row(*first, Reduce(name, dims, keepdim=keeps), *last)
 
     return rule
 

@@ -15,6 +15,7 @@ from archspace.ir.ops import (
     ConvNd,
     ConvTransposeNd,
     DynamicConv2d,
+    Einsum,
     Embedding,
     FinalState,
     Flip,
@@ -254,3 +255,7 @@ def attention(call: Call) -> Plan | None:
     return Plan(tuple(steps), (8,))
 
 
+def einsum(call: Call) -> Plan | None:
+    """Einsum of up to three tensors."""
+    steps = (Step(Einsum(call.attrs["equation"].replace(" ", "")), tuple([-1 - i for i in range(len(call.inputs))])),)
+    return Plan(steps, (0,))

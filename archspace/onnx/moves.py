@@ -14,6 +14,7 @@ from archspace.ir.ops import (
     PixelShuffle,
     Repeat,
     Reshape,
+    Scan,
     Select,
     Shape,
     Slice,
@@ -118,14 +119,17 @@ def gather(call: Call) -> Plan | None:
 
 def picked(call: Call) -> Plan | None:
     """GatherElements, GatherND and other gathers: elements picked by indices."""
-    return None if call.out is None else Plan((Step(Index(call.out), (X, Y)),), (0,))
+    return None if call.out is None else Plan((Step(Index(call.out), (X, Y) if call.flows(1) else (X,)),), (0,))
 
 
 def expand(call: Call) -> Plan | None:
     """Expand: axes of one element repeated without a copy."""
     if call.out is None:
         return None
-    return SAME if call.out == call.shape() else row(Expand(call.out))
+    shape = call.shape()
+    new = len(call.out) - len(shape)
+    kept = [-1 if size == was else size for size, was in zip(call.out[new:], shape, strict=True)]
+    return SAME if call.out == shape else row(Expand((*call.out[:new], *kept)))
 
 
 def tile(call: Call) -> Plan | None:
@@ -134,6 +138,14 @@ def tile(call: Call) -> Plan | None:
     if repeats is None:
         return None
     return SAME if set(repeats) <= {1} else row(Repeat(repeats))
+
+
+def cumulative_sum(call: Call) -> Plan | None:
+    """CumSum along an axis, in order and with every element itself."""
+    axis = call.scalar(1)
+    if axis is None or call.attrs.get("exclusive", 0) or call.attrs.get("reverse", 0):
+        return None
+    return row(Scan("cumsum", int(axis)))
 
 
 def depth_to_space(call: Call) -> Plan | None:

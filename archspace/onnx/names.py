@@ -1,15 +1,27 @@
-"""Names: where in the network a node of an ONNX file stands, by what its exporter wrote down."""
+"""Places: where in the network a node of an ONNX file stands, by what its exporter wrote down."""
 
 from __future__ import annotations
 
 import ast
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import onnx
 
-SCOPES_KEY = "pkg.torch.onnx.name_scopes"  # torch's exporter: a list of dotted module names, outermost first
+SCOPES_KEY = "pkg.torch.onnx.name_scopes"  # torch's exporter: dotted module names, outermost first, then the call's own name
 LAYER_KEY = "archspace.layer"  # archspace's: the op, as JSON, of which several nodes are part
+WEIGHT = re.compile(r"((?:\w+\.)*\w+)\.\w+")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The dotted names of the modules around a node, outermost first, and what the node is called there."""
+
+    path: tuple[str, ...]
+    word: str
 
 
 def metadata(node: onnx.NodeProto, key: str) -> str:
@@ -18,10 +30,44 @@ def metadata(node: onnx.NodeProto, key: str) -> str:
 
 
 def scopes_of(node: onnx.NodeProto) -> tuple[str, ...]:
-    """The dotted names that torch's exporter wrote down for a node, outermost first, without the root's; () where there are none."""
+    """The modules that torch's exporter wrote down for a node and the name of the call, outermost first; () where there are none."""
     text = metadata(node, SCOPES_KEY)
     try:
         scopes = ast.literal_eval(text) if text else []
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return ()
     return tuple([scope for scope in scopes if isinstance(scope, str) and scope]) if isinstance(scopes, list) else ()
+
+
+def place_of(node: onnx.NodeProto, weights: Sequence[str] = ()) -> Place:
+    """The place of a node: by its first weight's name (`layer1.0.conv1.weight`), else by the exporter's metadata, else by slashes in its
+    name (`/layer1/layer1.0/conv1/Conv`), else by its operator alone.
+    """
+    scopes, kind = scopes_of(node), re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", node.op_type).lower()
+    owner = next((match[1] for name in weights if (match := WEIGHT.fullmatch(name))), "")
+    if owner:
+        return Place(parents(owner), kind)
+    if scopes:
+        return Place(scopes[:-1], re.sub(r"_\d+$", "", scopes[-1].rpartition(".")[2].strip("_")) or kind)
+    *outer, _ = node.name.split("/")
+    path: list[str] = []
+    last = ""
+    for part in [one for one in outer if one]:
+        own = part.removeprefix(f"{last}.") if last else part
+        path.append(f"{path[-1]}.{own}" if path else own)
+        last = part
+    return Place(tuple(path), kind)
+
+
+def place_of_weight(name: str, word: str, reader: Place) -> Place:
+    """The place of a tensor that is read as activations are: by its own dotted name, else beside the node that reads it."""
+    scope, dot, own = name.rpartition(".")
+    if dot and WEIGHT.fullmatch(name):
+        return Place(parents(scope), own)
+    return Place(reader.path, name if re.fullmatch(r"[A-Za-z_]\w*", name) and not re.fullmatch(r"val_\d+", name) else word)
+
+
+def parents(dotted: str) -> tuple[str, ...]:
+    """A dotted name with all that it is in, outermost first: ('a', 'a.b', 'a.b.c')."""
+    parts = dotted.split(".")
+    return tuple([".".join(parts[: i + 1]) for i in range(len(parts))])

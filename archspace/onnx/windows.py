@@ -17,7 +17,7 @@ from archspace.ir.ops import (
     PoolNd,
     Shape,
 )
-from archspace.onnx.calls import Call, Plan, axis_of, pair, row, same
+from archspace.onnx.calls import Call, Plan, Rule, Weight, axis_of, pair, row, same
 
 PAD_MODES = {"constant": "constant", "reflect": "reflect", "edge": "replicate", "wrap": "circular"}  # ONNX's word -> torch's
 RESIZE_MODES = {"nearest": ("nearest",) * 3, "linear": ("linear", "bilinear", "trilinear"), "cubic": ("", "bicubic", "")}  # by axes
@@ -90,7 +90,7 @@ def _pool(call: Call, kind: str, dilation: Sequence[int] | None) -> Plan | None:
     return Plan(plan.steps, (*plan.outputs, None))
 
 
-def global_pool(kind: str) -> Any:
+def global_pool(kind: str) -> Rule:
     """GlobalAveragePool and GlobalMaxPool: each map to one number."""
 
     def rule(call: Call) -> Plan | None:
@@ -136,8 +136,9 @@ def resize(call: Call) -> Plan | None:
     align = a.get("coordinate_transformation_mode") == "align_corners"
     if out == shape:
         return same(call)
-    scales = None if call.given(2) is None or call.unknown(2) else call.given(2)
-    factors = tuple([float(one) for one in scales.value.flatten()]) if scales is not None and scales.value is not None else ()  # type: ignore[union-attr]
+    scales = call.given(2)
+    known = isinstance(scales, Weight) and scales.value is not None and scales.value.size == len(shape)
+    factors = tuple([float(one) for one in scales.value.flatten()]) if known else ()
     by_factor = Interpolate((), factors[-axes:], word, align) if factors else None
     if by_factor is not None and by_factor.out_shape(shape) == out:
         return row(by_factor)
