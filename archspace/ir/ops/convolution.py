@@ -9,7 +9,12 @@ from archspace.ir.ops.base import Counts, IntPair, LawError, Op, Shape, channels
 
 
 @dataclass(frozen=True, slots=True)
-class Conv2d(Op):
+class Convolution(Op):
+    """Any convolution: a fragment of its block, as a pooling is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conv2d(Convolution):
     """2-D convolution. x: (n, in_channels, h, w) -> y: (n, out_channels, h', w').
 
     madds = n * h' * w' * out_channels * (in_channels / groups) * kernel area. A depthwise convolution (groups equal to

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from archspace.errors import nearest_divisors
-from archspace.ir.ops.base import Counts, IntPair, LawError, Op, Shape, channels_of, image_of, maps_of, pair, per_axis, positive, prod
-from archspace.ir.ops.convolution import window_count
+from archspace.ir.ops.base import Counts, IntPair, LawError, Shape, channels_of, image_of, maps_of, pair, per_axis, positive, prod
+from archspace.ir.ops.convolution import Convolution, window_count
 
 
 @dataclass(frozen=True, slots=True)
-class WeightedConv(Op):
+class WeightedConv(Convolution):
     """A convolution along as many axes as its kernel has, with weights of its own. stride, padding, dilation: () means 1, 0, 1."""
 
     in_channels: int
@@ -117,7 +117,7 @@ class ConvTransposeNd(WeightedConv):
 
 
 @dataclass(frozen=True, slots=True)
-class DynamicConv2d(Op):
+class DynamicConv2d(Convolution):
     """2-D convolution by a weight that the network computes. x: (n, c, h, w), weight: (out, c / groups, kh, kw)[, bias: (out,)].
 
     madds = n * h' * w' * out * (c / groups) * kernel area.
