@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from archspace.analysis.opaque import OpaqueWarning
 from archspace.onnx.export import export_onnx
+from archspace.onnx.verb import from_onnx
 
-__all__ = ["export_onnx"]
+__all__ = ["OpaqueWarning", "export_onnx", "from_onnx"]

@@ -23,7 +23,7 @@ from archspace.files import check_writable
 from archspace.ir.graph import Graph, require_graph
 from archspace.ir.ops import GroupedShift, SparseShift
 from archspace.ir.serde import attrs_of
-from archspace.onnx.names import LAYER_KEY, SCOPES_KEY, scopes_of
+from archspace.onnx.names import LAYER_KEY, SCOPES_KEY, parents, scopes_of
 
 if TYPE_CHECKING:
     import onnx
@@ -145,8 +145,7 @@ def _label(model: onnx.ModelProto, graph: Graph) -> None:
         scopes = scopes_of(node)
         weights = [name.rpartition(".")[0] for name in node.input if name.rpartition(".")[0] in known]
         place = weights[0] if weights else next((one for one in reversed(scopes) if one in known), "")
-        if weights:
-            scopes = (*_parents(place), place)
+        scopes = (*parents(place), scopes[-1]) if weights and scopes else scopes
         del node.metadata_props[:]
         node.metadata_props.add(key=SCOPES_KEY, value=str(["", *scopes]))
         op = known[place].op if place else None
@@ -162,11 +161,6 @@ def _label(model: onnx.ModelProto, graph: Graph) -> None:
     for value in (*model.graph.value_info, *model.graph.input, *model.graph.output, *model.graph.initializer):
         del value.metadata_props[:]
     del model.metadata_props[:], model.graph.metadata_props[:]
-
-
-def _parents(place: str) -> tuple[str, ...]:
-    parts = place.split(".")
-    return tuple([".".join(parts[:i]) for i in range(1, len(parts))])
 
 
 def _write(target: Path, data: bytes) -> None:

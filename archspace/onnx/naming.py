@@ -11,6 +11,7 @@ from archspace.ir.ops import Flatten, Op, Pad
 from archspace.onnx.assemble import Assembled, Pending
 
 LONGEST_BLOCK = 4  # layers with weights in a row that still read as one block
+NUMBERED = re.compile(r"\d+|\w*(layer|block|unit|cell|stage)_?\d+")  # a module in a stack of its like
 SIDE_WORDS: dict[type[Op], str] = {Pad: "pad", Flatten: "flatten"}
 
 
@@ -93,7 +94,7 @@ class _Blocks:
     def _is_sequence(self, scope: str, children: set[str]) -> bool:
         """Children that are numbered, several of them with several layers each, or one alone, or more than LONGEST_BLOCK with one."""
         own = {child: child.removeprefix(f"{scope}.") for child in children}
-        if not children or not all(re.fullmatch(r"(\w*\D)?\d+", word) for word in own.values()):
+        if not children or not all(NUMBERED.fullmatch(word) for word in own.values()):
             return any(re.fullmatch(r"(unit|cell)\d+", word) for word in own.values())
         layers = {child: len(self._layers.get(child, ())) for child in children}
         large = [child for child, count in layers.items() if count > 1]

@@ -11,6 +11,7 @@ from archspace.ir.ops import (
     ChannelShuffle,
     Flatten,
     GroupNorm,
+    Input,
     InstanceNorm,
     LayerNorm,
     Linear,
@@ -64,24 +65,18 @@ class Draft:
         """Replace node i; what nobody reads any more goes."""
         old = self.nodes[i]
         self.nodes[i] = one
-        for source in set(old.inputs if old is not None else ()) - set(one.inputs):
-            self._leave(source, i)
         for source in one.inputs:
             self.users[source].add(i)
+        for source in set(old.inputs if old is not None else ()) - set(one.inputs):
+            self._leave(source, i)
 
     def _leave(self, i: int, user: int) -> None:
         self.users[i].discard(user)
         one = self.nodes[i]
-        if not self.users[i] and one is not None and one.inputs + one.inputs and not isinstance(one.op, Parameter):
-            self._drop(i)
-        elif not self.users[i] and one is not None and isinstance(one.op, Parameter):
-            self._drop(i)
-
-    def _drop(self, i: int) -> None:
-        one = self[i]
-        self.nodes[i] = None
-        for source in set(one.inputs):
-            self._leave(source, i)
+        if not self.users[i] and one is not None and not isinstance(one.op, Input):
+            self.nodes[i] = None
+            for source in set(one.inputs):
+                self._leave(source, i)
 
 
 Pattern = Callable[[Draft, int], Pending | None]  # what node i is together with some before it; None where it is nothing else
@@ -180,10 +175,10 @@ def _root_mean_square(draft: Draft, i: int, shape: Shape) -> tuple[int, Shape, f
 def normalisation(draft: Draft, i: int) -> Pending | None:
     """x / sqrt(mean(x^2) + eps) is RMSNorm, and LayerNorm where x is less its mean."""
     one = draft[i]
+    if len(one.inputs) != 2:
+        return None
     found = None
     for x, d in (one.inputs, one.inputs[::-1]) if isinstance(one.op, Multiply) else (one.inputs,):
-        if len(one.inputs) != 2:
-            return None
         divisor = draft[d]
         if isinstance(one.op, Multiply) and isinstance(divisor.op, Pointwise) and divisor.op.function == "reciprocal":
             root = draft.pointwise(divisor.inputs[0], "sqrt")

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import onnx
 
-from archspace.analysis.coverage import OpaqueWarning, coverage, opaque_words
+from archspace.analysis.coverage import coverage
+from archspace.analysis.opaque import OpaqueWarning, opaque_words
 from archspace.errors import LawError
 from archspace.ir.graph import Graph
 from archspace.ir.ops import Shape
