@@ -19,6 +19,7 @@ from archspace.zoo import build
 
 if TYPE_CHECKING:
     from archspace.latency import predict
+    from archspace.onnx import from_onnx
     from archspace.pytorch import from_torch, to_module
     from archspace.results import write_results
     from archspace.rules import lint
@@ -34,6 +35,7 @@ __all__ = [
     "Space",
     "analyze",
     "build",
+    "from_onnx",
     "from_torch",
     "lint",
     "load",
@@ -47,6 +49,7 @@ __all__ = [
 # Names that are imported when first asked for (PEP 562): the module that holds each, and the extra that it needs.
 _LAZY = {
     "Space": ("archspace.space", ""),
+    "from_onnx": ("archspace.onnx", "onnx"),
     "from_torch": ("archspace.pytorch", "torch"),
     "lint": ("archspace.rules", ""),
     "predict": ("archspace.latency", ""),

@@ -38,6 +38,7 @@ SPELLED: dict[Op, Map] = {
     ReLU6(): _relu6,
     SiLU(): lambda x: x * _sigmoid(x),
     Sigmoid(): _sigmoid,
+    Pointwise("softplus"): lambda x: log1p(exp(x)),
 }
 
 # What the parts of a spelling compute: ops by kind, functions of Pointwise by name.
@@ -56,6 +57,7 @@ FUNCTIONS: dict[str, Map] = {
     "div": lambda a, b: a / b,
     "erf": erf,
     "exp": exp,
+    "gt": lambda a, b: a > b,
     "mul": lambda a, b: a * b,
     "neg": lambda x: -x,
     "pow": lambda a, b: a**b,
@@ -64,6 +66,7 @@ FUNCTIONS: dict[str, Map] = {
     "softplus": lambda x: log1p(exp(x)),
     "square": lambda x: x * x,
     "sub": lambda a, b: a - b,
+    "where": lambda condition, a, b: a if condition else b,
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
@@ -25,7 +25,7 @@ class Flow:
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """A tensor that no input has a part in. `names` are the initialisers it is made of, `value` is known where it is small and in the file."""
+    """A tensor that no input has a part in, and the initialisers that it is made of. `value` is known where it is small and in the file."""
 
     shape: Shape
     names: frozenset[str] = frozenset()
@@ -140,6 +140,16 @@ def pair(values: tuple[int, ...]) -> IntPair:
     return values[0] if values[0] == values[-1] else (values[0], values[-1])
 
 
+def unless(usual: int, values: Sequence[int]) -> tuple[int, ...]:
+    """Numbers per axis; () where all are what that stands for."""
+    return () if set(values) <= {usual} else tuple(values)
+
+
 def axis_of(axis: int, rank: int) -> int:
     """An axis counted from the front."""
     return axis + rank if axis < 0 else axis
+
+
+def short(value: float) -> float:
+    """ONNX's 32-bit number as it was written: 1e-05 for 9.999999747378752e-06."""
+    return float(f"{value:.7g}")

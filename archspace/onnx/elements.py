@@ -22,7 +22,7 @@ from archspace.ir.ops import (
     ReLU6,
     Softmax,
 )
-from archspace.onnx.calls import SAME, Call, Plan, Rule, Step, X, Y, Z, axis_of, row
+from archspace.onnx.calls import SAME, Call, Plan, Rule, Step, X, Y, Z, axis_of, row, short
 
 
 def elementwise(op: Op) -> Rule:
@@ -45,22 +45,22 @@ def hard_sigmoid(call: Call) -> Plan | None:
 
 def leaky_relu(call: Call) -> Plan | None:
     """LeakyRelu."""
-    return row(LeakyReLU(_short(call.attrs.get("alpha", 0.01))))
+    return row(LeakyReLU(short(call.attrs.get("alpha", 0.01))))
 
 
 def elu(call: Call) -> Plan | None:
     """Elu."""
-    return row(ELU(_short(call.attrs.get("alpha", 1.0))))
+    return row(ELU(short(call.attrs.get("alpha", 1.0))))
 
 
 def celu(call: Call) -> Plan | None:
     """Celu."""
-    return row(Pointwise("celu", (_short(call.attrs.get("alpha", 1.0)),)))
+    return row(Pointwise("celu", (short(call.attrs.get("alpha", 1.0)),)))
 
 
 def thresholded_relu(call: Call) -> Plan | None:
     """ThresholdedRelu: x above alpha, else 0."""
-    return row(Pointwise("threshold", (_short(call.attrs.get("alpha", 1.0)), 0.0)))
+    return row(Pointwise("threshold", (short(call.attrs.get("alpha", 1.0)), 0.0)))
 
 
 def prelu(call: Call) -> Plan | None:
@@ -211,8 +211,3 @@ def arg_reduce(name: str) -> Rule:
         return row(Reduce(name, (dim,), keepdim=bool(call.attrs.get("keepdims", 1))))
 
     return rule
-
-
-def _short(value: float) -> float:
-    """ONNX's 32-bit number as it was written: 0.01 for 0.009999999776."""
-    return float(f"{value:.7g}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import onnx
@@ -15,6 +16,7 @@ OPSETS = range(13, 24)  # of ONNX's own operators
 OWN_DOMAINS = ("", "ai.onnx")  # two names of the same operators
 
 Dims = tuple[int | str, ...]  # a fixed size, or the name of one that is open
+OPEN = "?"  # the name of those that have none
 
 
 def read_model(path: str | Path) -> onnx.ModelProto:
@@ -30,15 +32,13 @@ def read_model(path: str | Path) -> onnx.ModelProto:
     try:
         model.ParseFromString(data)
     except DecodeError:
-        raise FileError(f"{path}: must be an ONNX file, but is foreign or truncated ({len(data)} bytes). Export or copy it again.") from None
+        raise FileError(f"{path}: must be an ONNX file, but is foreign or truncated. Export or copy it again.") from None
     if not model.graph.node or not model.graph.output:
         raise FileError(f"{path}: must be an ONNX file with nodes and outputs, but has none. Export or copy it again.")
     opset = opset_of(model)
     if opset not in OPSETS:
-        found = opset or "none"
-        raise FileError(
-            f"{path}: the opset must be {OPSETS[0]} to {OPSETS[-1]}, but is {found}. Convert it with onnx.version_converter.convert_version."
-        )
+        way = "Convert it with onnx.version_converter"
+        raise FileError(f"{path}: the opset must be {OPSETS[0]} to {OPSETS[-1]}, but is {opset or 'none'}. {way}.")
     _check_wiring(model, path)
     if model.functions:
         from onnx.inliner import inline_local_functions
@@ -78,7 +78,7 @@ def dims_of(value: ValueInfoProto) -> Dims | None:
     tensor = value.type.tensor_type
     if not tensor.HasField("shape"):
         return None
-    return tuple([dim.dim_value if dim.HasField("dim_value") and dim.dim_value > 0 else dim.dim_param or "?" for dim in tensor.shape.dim])
+    return tuple([dim.dim_value if dim.HasField("dim_value") and dim.dim_value > 0 else dim.dim_param or OPEN for dim in tensor.shape.dim])
 
 
 def bind(model: onnx.ModelProto, shapes: tuple[tuple[int, ...], ...], place: str) -> dict[str, tuple[int, ...]]:
@@ -89,20 +89,25 @@ def bind(model: onnx.ModelProto, shapes: tuple[tuple[int, ...], ...], place: str
     if len(shapes) > len(values):
         raise LawError(f"{place}: the network takes {len(values)} inputs, but got {len(shapes)} shapes")
     bound: dict[str, tuple[int, ...]] = {}
+    sizes: dict[str, int] = {}  # of dims that have a name, as the inputs so far have them
     for i, value in enumerate(values):
         if not value.type.HasField("tensor_type") or value.type.tensor_type.elem_type == TensorProto.UNDEFINED:
             raise LawError(f"{place}: an input must be a tensor, but {value.name!r} is none")
-        bound[value.name] = _fitting(dims_of(value), shapes[i] if i < len(shapes) else None, f"{place}: the input {value.name!r}")
+        dims = dims_of(value)
+        shape = _fitting(dims, shapes[i] if i < len(shapes) else None, sizes, f"{place}: the input {value.name!r}")
+        sizes |= {dim: size for dim, size in zip(dims or (), shape, strict=False) if isinstance(dim, str) and dim != OPEN}
+        bound[value.name] = shape
     return bound
 
 
-def _fitting(dims: Dims | None, shape: tuple[int, ...] | None, place: str) -> tuple[int, ...]:
+def _fitting(dims: Dims | None, shape: tuple[int, ...] | None, sizes: Mapping[str, int], place: str) -> tuple[int, ...]:
+    """The shape of one input: the given one, else what the file fixes and what other inputs say."""
     said = shown(dims)
     if shape is None:
-        fixed = tuple([dim for dim in dims or () if isinstance(dim, int)])
-        if dims is None or len(fixed) < len(dims):
+        known = [dim if isinstance(dim, int) else sizes.get(dim, 0) for dim in dims or ()]
+        if dims is None or not all(known):
             raise LawError(f"{place} has the open shape {said}: give its sizes, as from_onnx(path, (1, 3, 224, 224)) or --input 3x224x224")
-        return fixed
+        return tuple(known)
     if not all(isinstance(size, int) and size > 0 for size in shape):
         raise LawError(f"{place} takes a shape of whole numbers from 1 on, but got {shape}")
     if dims is not None and (len(dims) != len(shape) or any(isinstance(d, int) and d != s for d, s in zip(dims, shape, strict=True))):

@@ -1,6 +1,8 @@
-"""Folding: what shape arithmetic comes to. Nodes whose inputs are all known small tensors are evaluated by ONNX's reference implementation."""
+"""Folding: what shape arithmetic comes to. A node on small known tensors is evaluated by ONNX's reference implementation."""
 
 from __future__ import annotations
+
+from math import prod
 
 import numpy as np
 import onnx
@@ -19,7 +21,7 @@ NOT_CONSTANT = ("Random", "Bernoulli", "Multinomial", "Loop", "Scan", "If", "Seq
 
 def value_of(tensor: onnx.TensorProto) -> Array | None:
     """The value of a small tensor that lies in the file itself."""
-    if tensor.data_location == onnx.TensorProto.EXTERNAL or int(np.prod(tensor.dims)) > MOST_ELEMENTS:
+    if tensor.data_location == onnx.TensorProto.EXTERNAL or prod(tensor.dims) > MOST_ELEMENTS:
         return None
     try:
         return numpy_helper.to_array(tensor)

@@ -32,7 +32,7 @@ from archspace.ir.ops import (
     ScaledDotProductAttention,
     Shape,
 )
-from archspace.onnx.calls import Call, Plan, Step, X, Y, Z, axis_of, pair, row
+from archspace.onnx.calls import Call, Plan, Step, X, Y, Z, axis_of, pair, row, short, unless
 from archspace.onnx.windows import paddings, zeros
 
 RECURRENT: dict[str, type[LSTM | GRU | RNN]] = {"LSTM": LSTM, "GRU": GRU, "RNN": RNN}
@@ -63,25 +63,25 @@ def conv(call: Call) -> Plan | None:
         s, p, d = pair(tuple(strides)), pair(padding), pair(tuple(dilations))
         layer = Conv2d(cin, cout, pair(weight[2:]), stride=s, padding=p, dilation=d, groups=groups, bias=bias)
     else:
-        layer = ConvNd(cin, cout, weight[2:], tuple(strides), padding, tuple(dilations), groups=groups, bias=bias)
+        layer = ConvNd(cin, cout, weight[2:], unless(1, strides), unless(0, padding), unless(1, dilations), groups=groups, bias=bias)
     return row(*before, layer)
 
 
 def conv_transpose(call: Call) -> Plan | None:
     """ConvTranspose. W: (in, out / group, *kernel). Fewer pads at the end are output padding."""
     weight, rank = call.shape(1), len(call.shape(1)) - 2
-    if not call.is_weight(1) or call.flows(2) or "output_shape" in call.attrs or call.attrs.get("auto_pad", "NOTSET") not in ("NOTSET", "VALID"):
+    by_output = "output_shape" in call.attrs or call.attrs.get("auto_pad", "NOTSET") not in ("NOTSET", "VALID")
+    if not call.is_weight(1) or call.flows(2) or by_output:
         return None
-    strides = tuple(call.attrs.get("strides", [1] * rank))
-    dilations = tuple(call.attrs.get("dilations", [1] * rank))
+    strides, dilations = unless(1, call.attrs.get("strides", ())), unless(1, call.attrs.get("dilations", ()))
     pads = call.attrs.get("pads", [0] * 2 * rank)
     more = call.attrs.get("output_padding", [0] * rank)
     begin, end = tuple(pads[:rank]), pads[rank:]
-    more = tuple([m + b - e for m, b, e in zip(more, begin, end, strict=True)])
+    more = unless(0, [m + b - e for m, b, e in zip(more, begin, end, strict=True)])
     groups = call.attrs.get("group", 1)
     bias = call.given(2) is not None
     out_channels = weight[1] * groups
-    return row(ConvTransposeNd(weight[0], out_channels, weight[2:], strides, begin, dilations, groups, bias, more))
+    return row(ConvTransposeNd(weight[0], out_channels, weight[2:], strides, unless(0, begin), dilations, groups, bias, more))
 
 
 def gemm(call: Call) -> Plan | None:
@@ -146,7 +146,7 @@ def batch_norm(call: Call) -> Plan | None:
     """BatchNormalization by running statistics, which are no parameters. ONNX's momentum is the share that is kept."""
     if call.attrs.get("training_mode", 0) or not all(call.is_weight(i) for i in range(1, 5)):
         return None
-    features, eps, momentum = call.shape(1)[0], call.attrs.get("epsilon", 1e-5), round(1 - call.attrs.get("momentum", 0.9), 6)
+    features, eps, momentum = call.shape(1)[0], short(call.attrs.get("epsilon", 1e-5)), round(1 - call.attrs.get("momentum", 0.9), 6)
     kind = BatchNorm2d if len(call.shape()) == 4 else BatchNormNd
     return row(kind(features, eps=eps, momentum=momentum), weights=(1, 2))
 
@@ -157,7 +157,7 @@ def layer_norm(call: Call) -> Plan | None:
         return None
     shape = call.shape()
     normalized = shape[axis_of(call.attrs.get("axis", -1), len(shape)) :]
-    return row(LayerNorm(normalized, eps=call.attrs.get("epsilon", 1e-5), affine=True, bias=call.given(2) is not None))
+    return row(LayerNorm(normalized, eps=short(call.attrs.get("epsilon", 1e-5)), affine=True, bias=call.given(2) is not None))
 
 
 def rms_norm(call: Call) -> Plan | None:
@@ -166,7 +166,7 @@ def rms_norm(call: Call) -> Plan | None:
         return None
     shape = call.shape()
     normalized = shape[axis_of(call.attrs.get("axis", -1), len(shape)) :]
-    return row(RMSNorm(normalized, eps=call.attrs.get("epsilon", 1e-5), affine=True))
+    return row(RMSNorm(normalized, eps=short(call.attrs.get("epsilon", 1e-5)), affine=True))
 
 
 def group_norm(call: Call) -> Plan | None:
@@ -174,14 +174,14 @@ def group_norm(call: Call) -> Plan | None:
     channels = call.shape()[1]
     if not call.is_weight(1) or not call.is_weight(2) or call.shape(1) != (channels,):
         return None
-    return row(GroupNorm(call.attrs["num_groups"], channels, eps=call.attrs.get("epsilon", 1e-5)))
+    return row(GroupNorm(call.attrs["num_groups"], channels, eps=short(call.attrs.get("epsilon", 1e-5))))
 
 
 def instance_norm(call: Call) -> Plan | None:
     """InstanceNormalization."""
     if not call.is_weight(1) or not call.is_weight(2):
         return None
-    return row(InstanceNorm(call.shape()[1], eps=call.attrs.get("epsilon", 1e-5), affine=True))
+    return row(InstanceNorm(call.shape()[1], eps=short(call.attrs.get("epsilon", 1e-5)), affine=True))
 
 
 def recurrent(call: Call) -> Plan | None:
@@ -191,8 +191,8 @@ def recurrent(call: Call) -> Plan | None:
         return None
     direction, first = a.get("direction", "forward"), bool(a.get("layout", 0))
     two = 2 if direction == "bidirectional" else 1
-    options = {"bias": call.given(3) is not None, "batch_first": first, "bidirectional": two == 2}
-    layer = RECURRENT[call.kind](call.shape()[2], hidden, **options)
+    has_bias = call.given(3) is not None
+    layer = RECURRENT[call.kind](call.shape()[2], hidden, bias=has_bias, batch_first=first, bidirectional=two == 2)
     steps: list[Step] = []
     x = X
     time = 1 if first else 0
@@ -236,22 +236,21 @@ def attention(call: Call) -> Plan | None:
     if any(call.given(i) is not None for i in range(4, 7)) or a.get("softcap") or a.get("qk_matmul_output_mode"):
         return None
     mask = (-4,) if call.given(3) is not None else ()
-    heads = (a.get("q_num_heads"), a.get("kv_num_heads"), a.get("kv_num_heads"))
-    query_heads, other_heads = (call.shape(0)[1], call.shape(1)[1]) if rank == 4 else heads[:2]
-    size = call.shape()[-1] if rank == 4 else call.shape()[-1] // heads[0] if heads[0] else 0
-    if not size or not isclose(a.get("scale", 1 / sqrt(size)), 1 / sqrt(size), rel_tol=1e-4):
+    mine, theirs = (call.shape(0)[1], call.shape(1)[1]) if rank == 4 else (int(a["q_num_heads"]), int(a["kv_num_heads"]))
+    size = call.shape()[-1] if rank == 4 else call.shape()[-1] // mine
+    if not isclose(a.get("scale", 1 / sqrt(size)), 1 / sqrt(size), rel_tol=1e-4):
         return None
-    op = ScaledDotProductAttention(bool(a.get("is_causal", 0)), query_heads != other_heads)
+    op = ScaledDotProductAttention(bool(a.get("is_causal", 0)), mine != theirs)
     if rank == 4:
         return Plan((Step(op, (X, Y, Z, *mask)),), (0,))
     steps: list[Step] = []
-    for i, count in enumerate(heads):
+    for i, count in enumerate((mine, theirs, theirs)):
         shape = call.shape(i)
         steps.append(Step(Reshape((shape[1], count, shape[2] // count)), (-1 - i,)))
         steps.append(Step(Permute((0, 2, 1, 3)), (2 * i,)))
     steps.append(Step(op, (1, 3, 5, *mask)))
     steps.append(Step(Permute((0, 2, 1, 3)), (6,)))
-    steps.append(Step(Reshape((call.shape()[1], heads[0] * (call.shape(2)[2] // heads[1]))), (7,)))
+    steps.append(Step(Reshape((call.shape()[1], mine * (call.shape(2)[2] // theirs))), (7,)))
     return Plan(tuple(steps), (8,))
 
 

@@ -150,7 +150,7 @@ def cumulative_sum(call: Call) -> Plan | None:
 
 def depth_to_space(call: Call) -> Plan | None:
     """DepthToSpace: a pixel shuffle, with the channels before (CRD) or behind (DCR) the block's positions."""
-    n, c, h, w = call.shape()
+    _, c, h, w = call.shape()
     b = call.attrs["blocksize"]
     if call.attrs.get("mode", "DCR") == "CRD":
         return row(PixelShuffle(b))
@@ -161,6 +161,6 @@ def depth_to_space(call: Call) -> Plan | None:
 
 def space_to_depth(call: Call) -> Plan | None:
     """SpaceToDepth: the positions of a block become channels."""
-    n, c, h, w = call.shape()
+    _, c, h, w = call.shape()
     b = call.attrs["blocksize"]
     return row(Reshape((c, h // b, b, w // b, b)), Permute((0, 3, 5, 1, 2, 4)), Reshape((c * b * b, h // b, w // b)))

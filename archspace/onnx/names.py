@@ -18,10 +18,19 @@ WEIGHT = re.compile(r"((?:\w+\.)*\w+)\.\w+")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The dotted names of the modules around a node, outermost first, and what the node is called there."""
+    """The dotted names of the modules around a node, outermost first, and what the node is called there.
+
+    Nodes of one `call` were one call in the network that was exported; '' where nobody wrote that down.
+    """
 
     path: tuple[str, ...]
     word: str
+    call: str = ""
+
+
+def plain(name: str) -> str:
+    """A name of letters, digits, underscores and single dots."""
+    return ".".join(part for part in re.sub(r"[^\w.]+", "_", name, flags=re.ASCII).split(".") if part)
 
 
 def metadata(node: onnx.NodeProto, key: str) -> str:
@@ -36,7 +45,7 @@ def scopes_of(node: onnx.NodeProto) -> tuple[str, ...]:
         scopes = ast.literal_eval(text) if text else []
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return ()
-    return tuple([scope for scope in scopes if isinstance(scope, str) and scope]) if isinstance(scopes, list) else ()
+    return tuple([clean for scope in scopes if isinstance(scope, str) and (clean := plain(scope))]) if isinstance(scopes, list) else ()
 
 
 def place_of(node: onnx.NodeProto, weights: Sequence[str] = ()) -> Place:
@@ -48,11 +57,11 @@ def place_of(node: onnx.NodeProto, weights: Sequence[str] = ()) -> Place:
     if owner:
         return Place(parents(owner), kind)
     if scopes:
-        return Place(scopes[:-1], re.sub(r"_\d+$", "", scopes[-1].rpartition(".")[2].strip("_")) or kind)
+        return Place(scopes[:-1], re.sub(r"_\d+$", "", scopes[-1].rpartition(".")[2].strip("_")) or kind, scopes[-1])
     *outer, _ = node.name.split("/")
     path: list[str] = []
     last = ""
-    for part in [one for one in outer if one]:
+    for part in [clean for one in outer if (clean := plain(one))]:
         own = part.removeprefix(f"{last}.") if last else part
         path.append(f"{path[-1]}.{own}" if path else own)
         last = part

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 
 from archspace.ir.graph import Node
-from archspace.ir.ops import Flatten, Op, Pad
+from archspace.ir.ops import Flatten, Op, Pad, View
 from archspace.onnx.assemble import Assembled, Pending
+from archspace.onnx.names import plain
 
 LONGEST_BLOCK = 4  # layers with weights in a row that still read as one block
 NUMBERED = re.compile(r"\d+|\w*(layer|block|unit|cell|stage)_?\d+")  # a module in a stack of its like
@@ -20,18 +21,23 @@ def named(assembled: Assembled) -> tuple[Node, ...]:
     pending = assembled.pending
     scopes = {scope for one in pending for scope in one.place.path}
     inner = {scope.rpartition(".")[0] for scope in scopes}
-    calls: dict[tuple[str, ...], set[int]] = {}
+    calls: dict[tuple[str, ...], set[str]] = {}
+    works: dict[tuple[tuple[str, ...], str], int] = {}  # ops of each call that do the work, not views or preparations
     for one in pending:
-        calls.setdefault(one.place.path, set()).add(one.call)
+        calls.setdefault(one.place.path, set()).add(_call(one))
+        works[one.place.path, _call(one)] = works.get((one.place.path, _call(one)), 0) + (not _is_side(one))
     blocks = _Blocks(pending)
     taken: set[str] = set()
     owners: dict[str, str] = {}
     nodes: list[Node] = []
     for one in pending:
-        scope = one.place.path[-1] if one.place.path else ""
-        alone = bool(scope) and scope not in inner and len(calls[one.place.path]) == 1
-        word = SIDE_WORDS.get(type(one.op), type(one.op).__name__.lower()) if one.is_side and one.inputs else _plain(one.place.word)
-        if alone and not one.is_side:
+        scope, count = one.place.path[-1] if one.place.path else "", works[one.place.path, _call(one)]
+        is_side = _is_side(one) and count > 0
+        alone = bool(scope) and scope not in inner and len(calls[one.place.path]) == 1 and count == 1
+        word = plain(one.place.word).strip("_") or "node"
+        if is_side and one.inputs:
+            word = SIDE_WORDS.get(type(one.op), type(one.op).__name__.lower())
+        if alone and not is_side:
             name = _unique(scope, taken)
         elif alone and one.inputs:
             name = _unique(f"{scope}_{word}", taken, scopes)
@@ -43,9 +49,14 @@ def named(assembled: Assembled) -> tuple[Node, ...]:
     return tuple(nodes)
 
 
-def _plain(word: str) -> str:
-    """A word that can stand in a name."""
-    return re.sub(r"[^\w.]+", "_", word).strip("_.") or "node"
+def _call(one: Pending) -> str:
+    """What tells a node's call from others: the exporter's name of it, else the number of the file's node."""
+    return one.place.call or str(one.call)
+
+
+def _is_side(one: Pending) -> bool:
+    """Whether a node only prepares or finishes its call's own op."""
+    return one.is_side or isinstance(one.op, View)
 
 
 def _unique(name: str, taken: set[str], kept: Iterable[str] = ()) -> str:

@@ -18,6 +18,8 @@ from archspace.onnx.file import bind, read_model
 from archspace.onnx.naming import named
 from archspace.onnx.patterns import fuse
 
+NO_NAMES = ("", "graph", "main", "main_graph", "torch_jit", "torch-jit-export", "tf2onnx")  # what exporters call every graph
+
 
 def from_onnx(path: str | Path, *shapes: Shape, strict: bool = False) -> Graph:
     """The graph of an ONNX file of opset 13 to 23. No weight is looked at, but for small constants that shapes follow from.
@@ -38,7 +40,7 @@ def graph_of(model: onnx.ModelProto, shapes: tuple[Shape, ...], place: str, *, s
         assembled = fuse(assemble(model, bound))
     except LawError as error:
         raise error.at(place) from None
-    name = re.sub(r"[^\w.\-]+", "_", model.graph.name).strip("_") or Path(place).stem
+    name = Path(place).stem if model.graph.name.lower() in NO_NAMES else re.sub(r"[^\w.\-]+", "_", model.graph.name)
     graph = Graph(name, named(assembled), assembled.outputs)
     found = coverage(graph)
     if found.opaque and strict:

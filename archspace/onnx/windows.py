@@ -17,7 +17,7 @@ from archspace.ir.ops import (
     PoolNd,
     Shape,
 )
-from archspace.onnx.calls import Call, Plan, Rule, Weight, axis_of, pair, row, same
+from archspace.onnx.calls import Call, Plan, Rule, Weight, axis_of, pair, row, same, unless
 
 PAD_MODES = {"constant": "constant", "reflect": "reflect", "edge": "replicate", "wrap": "circular"}  # ONNX's word -> torch's
 RESIZE_MODES = {"nearest": ("nearest",) * 3, "linear": ("linear", "bilinear", "trilinear"), "cubic": ("", "bicubic", "")}  # by axes
@@ -85,7 +85,7 @@ def _pool(call: Call, kind: str, dilation: Sequence[int] | None) -> Plan | None:
         args = (pair(kernel), pair(strides), pair(begin), ceil)
         layer = MaxPool2d(*args) if kind == "max" else AvgPool2d(*args, count_include_pad=counts_pads)
     else:
-        layer = PoolNd(kind, kernel, strides, begin, dilations, ceil, counts_pads)
+        layer = PoolNd(kind, kernel, strides, unless(0, begin), unless(1, dilations), ceil, counts_pads)
     plan = row(*before, layer)
     return Plan(plan.steps, (*plan.outputs, None))
 
@@ -137,8 +137,9 @@ def resize(call: Call) -> Plan | None:
     if out == shape:
         return same(call)
     scales = call.given(2)
-    known = isinstance(scales, Weight) and scales.value is not None and scales.value.size == len(shape)
-    factors = tuple([float(one) for one in scales.value.flatten()]) if known else ()
+    factors: tuple[float, ...] = ()
+    if isinstance(scales, Weight) and scales.value is not None and scales.value.size == len(shape):
+        factors = tuple([float(one) for one in scales.value.flatten()])
     by_factor = Interpolate((), factors[-axes:], word, align) if factors else None
     if by_factor is not None and by_factor.out_shape(shape) == out:
         return row(by_factor)
