@@ -81,7 +81,8 @@ class _Assembly:
         self.pending: list[Pending] = []
         self.sizes: dict[str, int] = {}
         self.parameters: dict[str, int] = {}  # of a tensor that is read as activations are: its Parameter node
-        self.owned: set[str] = set()
+        self.owned: set[str] = set()  # weights of nodes so far
+        self.literals: set[str] = set()  # constants of the code: no parameters where ops read them as they read activations
         self.calls = 0
         graph = model.graph
         self.used = {value.name for value in graph.output} | set(_names_read(graph.node))
@@ -134,8 +135,8 @@ class _Assembly:
         flowing = [name for name in (*node.input, *_captured(node)) if isinstance(self.held.get(name), int)]
         if node.op_type in ("Shape", "Size") and tensors and tensors[0] is not None:
             self._keep(node.output[0], _shape_value(node.op_type, tensors[0].shape, attrs))
-        elif not flowing:
-            self._fold(node, tensors, outs, types)
+        elif not flowing or any(out is not None and 0 in out for out in outs):
+            self._fold(node, tensors, outs, types)  # what is empty depends on nothing either
         else:
             kind = node.op_type if node.domain in OWN_DOMAINS else f"{node.domain}.{node.op_type}"
             call = Call(node.op_type, attrs, tuple(tensors), tuple(outs), self.opset)
@@ -202,6 +203,7 @@ class _Assembly:
         if node.op_type == "Constant" and node.attribute and node.attribute[0].name == "value":
             tensor = node.attribute[0].t
             self.held[node.output[0]] = self._constant(node.output[0], tuple(tensor.dims), tensor.data_type, value_of(tensor))
+            self.literals.add(node.output[0])
             return
         small = all(out is None or prod(out) <= MOST_ELEMENTS for out in outs)
         values = {name: t.value for name, t in zip(node.input, tensors, strict=True) if isinstance(t, Weight) and t.value is not None}
@@ -235,12 +237,12 @@ class _Assembly:
         wanted = [i for i, name in enumerate(node.output) if name in self.used]
         operands = {-1 - p for i in shapes for p in plan.steps[i].inputs if p < 0}
         owned = range(len(call.inputs)) if plan.weights is None else plan.weights
-        weights = frozenset(
-            name for i in owned if i not in operands and isinstance(tensor := call.given(i), Weight) for name in tensor.names
-        )
-        place = place_of(node, [node.input[i] for i in owned if i < len(node.input)] if not weights & self.owned else [])
+        main, has_params = self._main(plan, shapes, call)
+        beside = [tensor for i in owned if i not in operands and isinstance(tensor := call.given(i), Weight)]
+        weights = frozenset(name for tensor in beside for name in tensor.names) if has_params else frozenset()
+        mine = [node.input[i] for i in owned if i < len(node.input) and node.input[i] in weights - self.owned]
+        place = place_of(node, mine)
         self.owned |= weights
-        main = self._main(plan, shapes, call)
         number = self._next_call()
         made: dict[int, int] = {}
 
@@ -287,14 +289,14 @@ class _Assembly:
                 return None
         return shapes
 
-    def _main(self, plan: Plan, shapes: dict[int, Shape], call: Call) -> int:
-        """The step that a node's name and weights belong to: the one with parameters, else the last that is no view, else the last."""
+    def _main(self, plan: Plan, shapes: dict[int, Shape], call: Call) -> tuple[int, bool]:
+        """The step that a node's name belongs to, and whether its weights do: the one with parameters, else the last that is no view."""
         steps = list(shapes)
         for i in steps:
             ins = tuple([shapes[at] if at >= 0 else call.shape(-1 - at) for at in plan.steps[i].inputs])
             if plan.steps[i].op.counts(ins, shapes[i]).params:
-                return i
-        return next((i for i in reversed(steps) if not isinstance(plan.steps[i].op, View)), steps[-1] if steps else -1)
+                return i, True
+        return next((i for i in reversed(steps) if not isinstance(plan.steps[i].op, View)), steps[-1] if steps else -1), False
 
     def _operand(self, node: onnx.NodeProto, i: int, call: Call, place: Place, number: int) -> int:
         """The position of what a step reads; a tensor of weights becomes a Parameter node, one for all who read it."""
@@ -303,9 +305,10 @@ class _Assembly:
         if isinstance(held, int):
             return held
         if name not in self.parameters:
-            op = Parameter(held.shape, learned=bool(held.names))
-            where = place_of_weight(name, "weight" if held.names else "constant", place)
-            self.parameters[name] = self._append(Pending(op, (), held.shape, where, number, held.names, is_side=True))
+            names = held.names - self.literals
+            where = place_of_weight(next(iter(names)) if len(names) == 1 else name, "weight" if names else "constant", place)
+            op = Parameter(held.shape, learned=bool(names))
+            self.parameters[name] = self._append(Pending(op, (), held.shape, where, number, names, is_side=True))
         return self.parameters[name]
 
     def _opaque(
@@ -325,7 +328,7 @@ class _Assembly:
             if name not in self.used:
                 continue
             shape = outs[i]
-            if shape is None or min(shape, default=1) < 1:
+            if shape is None:
                 raise LawError(_unknown_shape(node))
             op = Opaque(kind, shape, sum(self.sizes[one] for one in weights))
             self.types[name] = types[i]

@@ -46,9 +46,9 @@ def transpose(call: Call) -> Plan | None:
 
 
 def concat(call: Call) -> Plan | None:
-    """Concat of what flows and of weights."""
-    steps = (Step(Concat(axis_of(call.attrs["axis"], len(call.shape()))), tuple([-1 - i for i in range(len(call.inputs))])),)
-    return row() if len(call.inputs) == 1 else Plan(steps, (0,))
+    """Concat of what flows and of weights; empty tensors add nothing."""
+    parts = tuple([-1 - i for i in range(len(call.inputs)) if 0 not in call.shape(i)])
+    return row(source=parts[0]) if len(parts) == 1 else Plan((Step(Concat(axis_of(call.attrs["axis"], len(call.shape()))), parts),), (0,))
 
 
 def part(shape: Shape, axis: int, start: int, stop: int, step: int = 1) -> tuple[Op, ...]:

@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 
 SCOPES_KEY = "pkg.torch.onnx.name_scopes"  # torch's exporter: dotted module names, outermost first, then the call's own name
 LAYER_KEY = "archspace.layer"  # archspace's: the op, as JSON, of which several nodes are part
-WEIGHT = re.compile(r"((?:\w+\.)*\w+)\.\w+")
+WEIGHT = re.compile(r"((?:\w+\.)*\w+)\.[A-Za-z_]\w*")
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The dotted names of the modules around a node, outermost first, and what the node is called there.
+    """The dotted names of the modules around a node, outermost first, and what the node is called there ('': after its op).
 
     Nodes of one `call` were one call in the network that was exported; '' where nobody wrote that down.
     """
 
     path: tuple[str, ...]
-    word: str
+    word: str = ""
     call: str = ""
 
 
@@ -50,14 +50,14 @@ def scopes_of(node: onnx.NodeProto) -> tuple[str, ...]:
 
 def place_of(node: onnx.NodeProto, weights: Sequence[str] = ()) -> Place:
     """The place of a node: by its first weight's name (`layer1.0.conv1.weight`), else by the exporter's metadata, else by slashes in its
-    name (`/layer1/layer1.0/conv1/Conv`), else by its operator alone.
+    name (`/layer1/layer1.0/conv1/Conv`), else nowhere. Its word is known from metadata alone.
     """
-    scopes, kind = scopes_of(node), re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", node.op_type).lower()
+    scopes = scopes_of(node)
     owner = next((match[1] for name in weights if (match := WEIGHT.fullmatch(name))), "")
     if owner:
-        return Place(parents(owner), kind)
+        return Place(parents(owner))
     if scopes:
-        return Place(scopes[:-1], re.sub(r"_\d+$", "", scopes[-1].rpartition(".")[2].strip("_")) or kind, scopes[-1])
+        return Place(scopes[:-1], re.sub(r"_\d+$", "", scopes[-1].rpartition(".")[2].strip("_")), scopes[-1])
     *outer, _ = node.name.split("/")
     path: list[str] = []
     last = ""
@@ -65,7 +65,7 @@ def place_of(node: onnx.NodeProto, weights: Sequence[str] = ()) -> Place:
         own = part.removeprefix(f"{last}.") if last else part
         path.append(f"{path[-1]}.{own}" if path else own)
         last = part
-    return Place(tuple(path), kind)
+    return Place(tuple(path))
 
 
 def place_of_weight(name: str, word: str, reader: Place) -> Place:

@@ -7,13 +7,12 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 
 from archspace.ir.graph import Node
-from archspace.ir.ops import Flatten, Op, Pad, View
+from archspace.ir.ops import Op, Opaque, Pointwise, Reduce, Scan, View
 from archspace.onnx.assemble import Assembled, Pending
 from archspace.onnx.names import plain
 
 LONGEST_BLOCK = 4  # layers with weights in a row that still read as one block
 NUMBERED = re.compile(r"\d+|\w*(layer|block|unit|cell|stage)_?\d+")  # a module in a stack of its like
-SIDE_WORDS: dict[type[Op], str] = {Pad: "pad", Flatten: "flatten"}
 
 
 def named(assembled: Assembled) -> tuple[Node, ...]:
@@ -34,9 +33,9 @@ def named(assembled: Assembled) -> tuple[Node, ...]:
         scope, count = one.place.path[-1] if one.place.path else "", works[one.place.path, _call(one)]
         is_side = _is_side(one) and count > 0
         alone = bool(scope) and scope not in inner and len(calls[one.place.path]) == 1 and count == 1
-        word = plain(one.place.word).strip("_") or "node"
-        if is_side and one.inputs:
-            word = SIDE_WORDS.get(type(one.op), type(one.op).__name__.lower())
+        word = plain(one.place.word).strip("_")
+        if not word or (is_side and one.inputs):
+            word = _word(one.op)
         if alone and not is_side:
             name = _unique(scope, taken)
         elif alone and one.inputs:
@@ -47,6 +46,12 @@ def named(assembled: Assembled) -> tuple[Node, ...]:
         owners |= dict.fromkeys(one.weights - owners.keys(), name)
         nodes.append(Node(name, one.op, one.inputs, one.shape, blocks.of(one.place.path) or name, shares, params))
     return tuple(nodes)
+
+
+def _word(op: Op) -> str:
+    """What a node is called after its op: 'gelu', 'mul' for a Pointwise that multiplies."""
+    known = op.function if isinstance(op, Pointwise | Reduce | Scan) else op.kind if isinstance(op, Opaque) else type(op).__name__
+    return plain(known.rpartition(".")[2]).strip("_").lower() or "node"
 
 
 def _call(one: Pending) -> str:
