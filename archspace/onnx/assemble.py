@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
@@ -10,21 +9,20 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import TensorProto, defs, helper, numpy_helper, shape_inference
+from onnx import TensorProto, checker, defs, helper, numpy_helper, shape_inference
 
 from archspace.errors import LawError
-from archspace.ir.ops import GroupedShift, Input, Op, Opaque, Parameter, Shape, SparseShift, View
+from archspace.ir.ops import Input, Op, Opaque, Parameter, Shape, View
 from archspace.onnx.calls import Array, Call, Flow, Plan, Weight
 from archspace.onnx.file import OWN_DOMAINS, dims_of, opset_of
-from archspace.onnx.fold import MOST_ELEMENTS, evaluate, value_of
-from archspace.onnx.names import LAYER_KEY, Place, metadata, place_of, place_of_weight
+from archspace.onnx.fold import GROWING, MOST_ELEMENTS, evaluate, value_of
+from archspace.onnx.names import Place, place_of, place_of_weight
 from archspace.onnx.table import ONNX
 
 # Types of tensors that can be learned; int8 and its like are quantised weights.
 LEARNED_TYPES = frozenset(
     getattr(TensorProto, name) for name in ("FLOAT", "FLOAT16", "DOUBLE", "BFLOAT16", "INT8", "UINT8", "INT4", "UINT4")
 )
-WHOLE_LAYERS: dict[str, type[Op]] = {"GroupedShift": GroupedShift, "SparseShift": SparseShift}
 
 # What a rule, or an op's constructor, raises on attributes that its operator may not have.
 MALFORMED = (LawError, LookupError, TypeError, ValueError, ArithmeticError, AttributeError)
@@ -93,7 +91,8 @@ class _Assembly:
                 shape = shapes[value.name]
                 self.types[value.name] = value.type.tensor_type.elem_type
                 self.held[value.name] = self._append(Pending(Input(shape), (), shape, Place((), value.name), self._next_call()))
-        self._nodes(graph.node)
+        for node in graph.node:
+            self._node(node)
 
     def _initialisers(self, graph: onnx.GraphProto) -> None:
         for tensor in graph.initializer:
@@ -105,26 +104,6 @@ class _Assembly:
         self.types[name] = dtype
         self.sizes[name] = prod(shape)
         return Weight(shape, frozenset([name]) if dtype in LEARNED_TYPES else frozenset(), dtype, value)
-
-    def _nodes(self, nodes: Sequence[onnx.NodeProto]) -> None:
-        layers = _whole_layers(nodes)
-        for node in nodes:
-            layer = layers.get(id(node))
-            if layer is not None and self._layer(node, *layer):
-                continue
-            self._node(node)
-
-    def _layer(self, node: onnx.NodeProto, op: Op, members: list[onnx.NodeProto]) -> bool:
-        """A layer of archspace's own is one op at the last of its nodes. Whether the node is dealt with."""
-        made = {name for member in members for name in member.output}
-        flowing = [held for m in members for name in m.input if name not in made and isinstance(held := self.held.get(name), int)]
-        if len(set(flowing)) != 1:
-            return False
-        if node is members[-1]:
-            shape = op.out_shape(self.pending[flowing[0]].shape)
-            self.types[node.output[0]] = TensorProto.FLOAT
-            self.held[node.output[0]] = self._append(Pending(op, (flowing[0],), shape, place_of(node), self._next_call()))
-        return True
 
     def _node(self, node: onnx.NodeProto) -> None:
         if node.op_type == "If" and self._branch(node):
@@ -149,10 +128,13 @@ class _Assembly:
         if not isinstance(condition, Weight) or condition.value is None:
             return False
         wanted = "then_branch" if condition.value.flatten()[0] else "else_branch"
-        graph = next(attribute.g for attribute in node.attribute if attribute.name == wanted)
+        graph = next((attribute.g for attribute in node.attribute if attribute.name == wanted), None)
+        if graph is None or len(graph.output) != len(node.output):
+            return False
         self.said |= {value.name: dims_of(value) for value in graph.value_info if value.type.HasField("tensor_type")}
         self._initialisers(graph)
-        self._nodes(graph.node)
+        for node in graph.node:
+            self._node(node)
         for name, value in zip(node.output, graph.output, strict=True):
             self.held[name] = self.held[value.name]
             self.types[name] = self.types.get(value.name, TensorProto.FLOAT)
@@ -177,6 +159,10 @@ class _Assembly:
             }
             try:
                 found = shape_inference.infer_node_outputs(schema, node, kinds, data, opset_imports=self.opsets, ir_version=10)
+            except checker.ValidationError as error:
+                raise LawError(
+                    f"{node.name or node.op_type}: must be a {node.op_type} as ONNX defines it, but is not: {_first(error)}"
+                ) from None
             except (RuntimeError, ValueError, TypeError, shape_inference.InferenceError):
                 found = {}
         shapes, types = [], []
@@ -205,7 +191,7 @@ class _Assembly:
             self.held[node.output[0]] = self._constant(node.output[0], tuple(tensor.dims), tensor.data_type, value_of(tensor))
             self.literals.add(node.output[0])
             return
-        small = all(out is None or prod(out) <= MOST_ELEMENTS for out in outs)
+        small = all(prod(out) <= MOST_ELEMENTS if out is not None else node.op_type not in GROWING for out in outs)
         values = {name: t.value for name, t in zip(node.input, tensors, strict=True) if isinstance(t, Weight) and t.value is not None}
         known = evaluate(node, values, self.opset) if small and len(values) == len({name for name in node.input if name}) else None
         for i, name in enumerate(node.output):
@@ -365,6 +351,11 @@ def _shape_value(kind: str, shape: Shape, attrs: dict[str, Any]) -> Array:
     return np.asarray(shape[attrs.get("start", 0) : attrs.get("end", len(shape))], dtype=np.int64)
 
 
+def _first(error: Exception) -> str:
+    """The first line of what was raised."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
 def _unknown_shape(node: onnx.NodeProto) -> str:
     return (
         f"{node.name or node.output[0]}: the shape of an output must follow from the inputs' shapes, but that of {node.op_type} does not. "
@@ -391,21 +382,3 @@ def _names_read(nodes: Sequence[onnx.NodeProto]) -> Iterator[str]:
 def _captured(node: onnx.NodeProto) -> list[str]:
     """What the branches and loops of a node read."""
     return sorted({name for graph in _subgraphs(node) for name in _names_read(graph.node)})
-
-
-def _whole_layers(nodes: Sequence[onnx.NodeProto]) -> dict[int, tuple[Op, list[onnx.NodeProto]]]:
-    """Nodes that are part of a layer of archspace's own: its op, and all its nodes in order."""
-    groups: dict[tuple[str, ...], list[onnx.NodeProto]] = {}
-    for node in nodes:
-        said = metadata(node, LAYER_KEY)
-        if said:
-            groups.setdefault((said, *place_of(node).path), []).append(node)
-    found: dict[int, tuple[Op, list[onnx.NodeProto]]] = {}
-    for (said, *_), members in groups.items():
-        try:
-            data = json.loads(said)
-            op = WHOLE_LAYERS[data["op"]](**{key: value for key, value in data["attrs"].items() if key != "learned"})
-        except (ValueError, LookupError, TypeError, AttributeError):
-            continue  # foreign metadata: the nodes speak for themselves
-        found |= {id(node): (op, members) for node in members}
-    return found

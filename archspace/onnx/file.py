@@ -55,6 +55,8 @@ def opset_of(model: onnx.ModelProto) -> int:
 def _check_wiring(model: onnx.ModelProto, path: str | Path) -> None:
     """Raise FileError when a node reads what nothing before it makes: the file is damaged."""
     graph = model.graph
+    if not all(isinstance(word, str) for node in graph.node for word in (node.op_type, node.domain, node.name, *node.input, *node.output)):
+        raise FileError(f"{path}: must be an ONNX file, but a name in it is no text. Export or copy it again.")
     made = {""} | {value.name for value in graph.input} | {tensor.name for tensor in graph.initializer}
     made |= {tensor.values.name for tensor in graph.sparse_initializer}
     for node in graph.node:

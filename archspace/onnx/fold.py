@@ -14,7 +14,10 @@ from archspace.onnx.calls import Array
 MOST_ELEMENTS = 4096  # of a tensor whose value is known: shapes, axes, scales, small masks
 
 # What the reference implementation raises on what it does not have or the file does not mean.
-EVALUATION_ERRORS = (ArithmeticError, AssertionError, AttributeError, LookupError, NotImplementedError, RuntimeError, TypeError, ValueError)
+EVALUATION_ERRORS = (ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
+
+# Operators that make a large tensor of small ones.
+GROWING = ("ConstantOfShape", "Expand", "EyeLike", "OneHot", "Pad", "Range", "Resize", "Tile")
 
 NOT_CONSTANT = ("Random", "Bernoulli", "Multinomial", "Loop", "Scan", "If", "Sequence", "Optional")
 

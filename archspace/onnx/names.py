@@ -20,12 +20,14 @@ WEIGHT = re.compile(r"((?:\w+\.)*\w+)\.[A-Za-z_]\w*")
 class Place:
     """The dotted names of the modules around a node, outermost first, and what the node is called there ('': after its op).
 
-    Nodes of one `call` were one call in the network that was exported; '' where nobody wrote that down.
+    Nodes of one `call` were one call in the network that was exported; '' where nobody wrote that down. `layer` is the op of archspace's
+    own, as JSON, that a node is part of.
     """
 
     path: tuple[str, ...]
     word: str = ""
     call: str = ""
+    layer: str = ""
 
 
 def plain(name: str) -> str:
@@ -35,7 +37,7 @@ def plain(name: str) -> str:
 
 def metadata(node: onnx.NodeProto, key: str) -> str:
     """What a node's metadata say under a key; '' where they do not."""
-    return next((entry.value for entry in node.metadata_props if entry.key == key), "")
+    return next((str(entry.value) for entry in node.metadata_props if entry.key == key), "")
 
 
 def scopes_of(node: onnx.NodeProto) -> tuple[str, ...]:
@@ -57,7 +59,8 @@ def place_of(node: onnx.NodeProto, weights: Sequence[str] = ()) -> Place:
     if owner:
         return Place(parents(owner))
     if scopes:
-        return Place(scopes[:-1], re.sub(r"_\d+$", "", scopes[-1].rpartition(".")[2].strip("_")), scopes[-1])
+        word = re.sub(r"_\d+$", "", scopes[-1].rpartition(".")[2].strip("_"))
+        return Place(scopes[:-1], word, scopes[-1], metadata(node, LAYER_KEY))
     *outer, _ = node.name.split("/")
     path: list[str] = []
     last = ""

@@ -31,6 +31,7 @@ from archspace.onnx.activations import activation_of
 from archspace.onnx.assemble import Assembled, Pending
 from archspace.onnx.draft import Draft, Pattern
 from archspace.onnx.norms import group_norm, group_norm_affine, normalisation, scale, squeezed
+from archspace.onnx.own import fuse_own_layers
 
 
 def channel_shuffle(draft: Draft, i: int) -> Pending | None:
@@ -174,6 +175,7 @@ PATTERNS: dict[type[Op], tuple[Pattern, ...]] = {
 def fuse(assembled: Assembled) -> Assembled:
     """The same network with every pattern as the one op that it spells."""
     draft = Draft(assembled)
+    fuse_own_layers(draft)
     for i in range(len(draft.nodes)):
         found = True
         while found and draft.nodes[i] is not None:

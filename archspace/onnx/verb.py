@@ -40,7 +40,7 @@ def graph_of(model: onnx.ModelProto, shapes: tuple[Shape, ...], place: str, *, s
         assembled = fuse(assemble(model, bound))
     except LawError as error:
         raise error.at(place) from None
-    name = Path(place).stem if model.graph.name.lower() in NO_NAMES else re.sub(r"[^\w.\-]+", "_", model.graph.name)
+    name = Path(place).stem if str(model.graph.name).lower() in NO_NAMES else re.sub(r"[^\w.\-]+", "_", str(model.graph.name))
     graph = Graph(name, named(assembled), assembled.outputs)
     found = coverage(graph)
     if found.opaque and strict:
