@@ -12,6 +12,7 @@ from math import prod
 from archspace.analysis.rows import Row
 from archspace.errors import UnknownNameError
 from archspace.ir.ops import (
+    FURTHER,
     GELU,
     AdaptiveAvgPool2d,
     AvgPool2d,
@@ -92,7 +93,7 @@ def _softmax(row: Row) -> int:
 
 CONVENTIONS: dict[str, Convention] = {
     "paper": Convention(
-        "multiply-adds of convolution and linear",
+        "multiply-adds of convolution, linear and matrix product",
         "the papers' FLOPs: ShuffleNet v2, footnote 1; MobileNet v2, table 4",
         {Conv2d: _madds, Linear: _madds},
     ),
@@ -159,5 +160,11 @@ def flops(rows: tuple[Row, ...], convention: str) -> int:
     if convention not in CONVENTIONS:
         raise UnknownNameError("convention", convention, CONVENTIONS)
     weighings = CONVENTIONS[convention].weighings
+    if any(type(row.op).__name__ in FURTHER for row in rows):
+        from archspace.analysis.conventions_further import FURTHER_WEIGHINGS
+
+        weighings = {**weighings, **FURTHER_WEIGHINGS[convention]}
     total = sum(weighings[type(row.op)](row) for row in rows if type(row.op) in weighings)
-    return total // rows[0].output_shape[0] if CONVENTIONS[convention].one_image and rows else total
+    if not CONVENTIONS[convention].one_image:
+        return total
+    return total // next((row.input_shapes[0][0] for row in rows if row.input_shapes), 1)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import floor
 
 from archspace.ir.graph import Graph
-from archspace.ir.ops import Input, Opaque
+from archspace.ir.ops import Input, Opaque, Parameter
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Coverage:
 
 
 def coverage(graph: Graph) -> Coverage:
-    """The known and the opaque ops of a graph; inputs are no ops."""
-    ops = [node for node in graph if not isinstance(node.op, Input)]
+    """The known and the opaque ops of a graph; inputs and parameters are no ops."""
+    ops = [node for node in graph if not isinstance(node.op, Input | Parameter)]
     opaque = tuple([(node.name, node.op.kind) for node in ops if isinstance(node.op, Opaque)])
     return Coverage(len(ops) - len(opaque), len(ops), opaque)

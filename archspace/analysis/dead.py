@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from archspace.analysis.provenance import RULES, Rows, bits, channels_of, identity, union
+from archspace.analysis.provenance import RULES, Rows, bits, channels_of, identity, rule_of, union
 from archspace.analysis.reuse import labels
 from archspace.ir.graph import Graph
-from archspace.ir.ops import ChannelSlice, Input, Softmax
+from archspace.ir.ops import ChannelSlice, Input, Parameter, Softmax
 
 
 def live_channels(graph: Graph) -> list[int]:
@@ -21,7 +21,7 @@ def live_channels(graph: Graph) -> list[int]:
             continue
         if isinstance(node.op, ChannelSlice):
             live[node.inputs[0]] |= live[i] << node.op.start
-        elif live[i] == whole[i] and not isinstance(node.op, Softmax):  # every other op reads all channels of its inputs
+        elif live[i] == whole[i] and type(node.op) in RULES and not isinstance(node.op, Softmax):  # all of these read all channels
             for k in node.inputs:
                 live[k] = whole[k]
         else:
@@ -31,7 +31,7 @@ def live_channels(graph: Graph) -> list[int]:
             for shape in shapes:
                 sources.append(identity(channels_of(shape), start=columns))
                 columns += channels_of(shape)
-            rows = RULES[type(node.op)](node.op, sources, shapes, node.shape)
+            rows = rule_of(type(node.op))(node.op, sources, shapes, node.shape)
             read = union(rows[c] for c in bits(live[i]))
             for k in node.inputs:
                 live[k] |= read & whole[k]
@@ -46,7 +46,7 @@ def dead_channels(graph: Graph) -> dict[int, tuple[int, ...]]:
     """
     nodes = graph.nodes
     live = live_channels(graph)
-    dead = {i: (1 << channels_of(node.shape)) - 1 & ~live[i] for i, node in enumerate(nodes) if not isinstance(node.op, Input)}
+    dead = {i: (1 << channels_of(node.shape)) - 1 & ~live[i] for i, node in enumerate(nodes) if not isinstance(node.op, Input | Parameter)}
     if not any(dead.values()):
         return {}
     values = labels(graph)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from archspace.errors import UnknownNameError
 from archspace.ir.graph import Graph
-from archspace.ir.ops import Input
+from archspace.ir.ops import Input, Parameter
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,7 @@ class Ends:
     """A block as positions in `Graph.nodes`, each ascending.
 
     `inputs` are read from outside, `outputs` are read outside or are outputs of the graph. An Input inside a block comes from outside
-    as well: it is among the inputs, not among the members.
+    as well: it is among the inputs, not among the members. A Parameter is among neither: no other block has a part in it.
     """
 
     members: tuple[int, ...]
@@ -29,11 +29,13 @@ def block_ends(graph: Graph) -> dict[str, Ends]:
     inputs: dict[str, set[int]] = {}
     handed_on = set(graph.outputs)
     for i, node in enumerate(nodes):
-        if isinstance(node.op, Input):
+        if isinstance(node.op, Input | Parameter):
             continue
         members.setdefault(node.block, []).append(i)
         read = inputs.setdefault(node.block, set())
         for k in node.inputs:
+            if isinstance(nodes[k].op, Parameter):
+                continue
             if nodes[k].block != node.block:
                 handed_on.add(k)
                 read.add(k)

@@ -42,6 +42,7 @@ from archspace.ir.ops import (
     Op,
     Opaque,
     Pad,
+    Parameter,
     ReLU,
     ReLU6,
     Reshape,
@@ -140,9 +141,18 @@ def along_axis(op: Softmax, inputs: Sequence[Rows], shapes: Sequence[Shape], out
     return (union(inputs[0]),) * len(inputs[0]) if op.dim % len(out) == 1 else inputs[0]
 
 
+def aligned(inputs: Sequence[Rows], shapes: Sequence[Shape], out: Shape) -> list[Rows]:
+    """The rows of tensors that broadcast to `out`, for each of its channels; one with fewer axes has its channels elsewhere: all count."""
+    channels = channels_of(out)
+    return [
+        rows if len(rows) == channels and len(shape) == len(out) else (union(rows),) * channels
+        for rows, shape in zip(inputs, shapes, strict=True)
+    ]
+
+
 def both(op: Op, inputs: Sequence[Rows], shapes: Sequence[Shape], out: Shape) -> Rows:
     """Add and multiply: channel c of both, where a single channel serves all channels of the other (a gate, an attention map)."""
-    a, b = (rows if len(rows) == channels_of(out) else rows * channels_of(out) for rows in inputs)
+    a, b = aligned(inputs, shapes, out)
     return tuple(map(or_, a, b))
 
 
@@ -171,6 +181,8 @@ def regrouped(op: Op, inputs: Sequence[Rows], shapes: Sequence[Shape], out: Shap
     (rows,), (shape,) = inputs, shapes
     if len(out) < 2:
         return (union(rows),)
+    if shape[0] != out[0]:  # the batch folded into other axes, or they into it
+        return (union(rows),) * out[1]
     if len(shape) < 2:
         return rows * channels_of(out)
     before, after = prod(shape[2:]), prod(out[2:])
@@ -205,6 +217,7 @@ RULES: dict[type[Op], Rule] = {
     Multiply: both,
     Opaque: everything,
     Pad: own_channel,
+    Parameter: everything,
     ReLU: own_channel,
     ReLU6: own_channel,
     Reshape: regrouped,
@@ -213,6 +226,16 @@ RULES: dict[type[Op], Rule] = {
     Softmax: along_axis,
     SparseShift: own_channel,
 }
+
+
+def rule_of(kind: type[Op]) -> Rule:
+    """The rule of an op kind. Those of kinds that no network of the zoo has are read when first asked for."""
+    rule = RULES.get(kind)
+    if rule is None:
+        from archspace.analysis.provenance_further import FURTHER_RULES
+
+        rule = FURTHER_RULES[kind]
+    return rule
 
 
 def position(graph: Graph, node: int | str) -> int:
@@ -248,5 +271,5 @@ def spread(graph: Graph, seeds: Mapping[int, Rows], members: Iterable[int]) -> l
         if found[i] is None and any(rows is not None for rows in inputs):
             shapes = graph.input_shapes(node)
             filled = [rows if rows is not None else (0,) * channels_of(shape) for rows, shape in zip(inputs, shapes, strict=True)]
-            found[i] = RULES[type(node.op)](node.op, filled, shapes, node.shape)
+            found[i] = rule_of(type(node.op))(node.op, filled, shapes, node.shape)
     return found

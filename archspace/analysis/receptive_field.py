@@ -163,7 +163,7 @@ class Place:
 
     def whole(self, x: Extent) -> Extent:
         """What is seen from all positions of the map together."""
-        return x.everywhere(_positions(self.shape, self.axis), self.pixels)
+        return x.everywhere(positions_along(self.shape, self.axis), self.pixels)
 
 
 def _axis(op: Op, axis: int, read: Sequence[tuple[ReceptiveField | None, Shape]], out: Shape, pixels: int) -> Extent | None:
@@ -171,12 +171,12 @@ def _axis(op: Op, axis: int, read: Sequence[tuple[ReceptiveField | None, Shape]]
     seen, before = [], 0
     for field, shape in read:
         if field is not None:
-            seen.append(SIGHT[type(op)](op, field.h if axis == -2 else field.w, Place(axis, shape, out, pixels, before)))
-        before += _positions(shape, axis)
-    return union(seen, _positions(out, axis)) if seen else None
+            seen.append(sight_of(type(op))(op, field.h if axis == -2 else field.w, Place(axis, shape, out, pixels, before)))
+        before += positions_along(shape, axis)
+    return union(seen, positions_along(out, axis)) if seen else None
 
 
-def _positions(shape: Shape, axis: int) -> int:
+def positions_along(shape: Shape, axis: int) -> int:
     """How many there are along an axis counted from the end; one where the shape has no such axis."""
     return shape[axis] if len(shape) >= -axis else 1
 
@@ -203,7 +203,7 @@ def _in_place(op: Op, x: Extent, at: Place) -> Extent:
 
 
 def _broadcast(op: Op, x: Extent, at: Place) -> Extent:
-    return x if _positions(at.shape, at.axis) == _positions(at.out, at.axis) else at.whole(x)
+    return x if positions_along(at.shape, at.axis) == positions_along(at.out, at.axis) else at.whole(x)
 
 
 def _conv(op: Conv2d, x: Extent, at: Place) -> Extent:
@@ -270,8 +270,21 @@ def _whole(op: Op, x: Extent, at: Place) -> Extent:
     return at.whole(x)
 
 
-# One row per op kind: what a position of its output sees along an axis, given what a position of its input does.
-SIGHT: dict[type[Op], Callable[[Any, Extent, Place], Extent]] = {
+Sight = Callable[[Any, Extent, Place], Extent]
+"""(op, what a position of its input sees along an axis, where that is) -> what a position of its output sees."""
+
+
+def sight_of(kind: type[Op]) -> Sight:
+    """The law of an op kind. Those of kinds that no network of the zoo has are read when first asked for."""
+    sight = SIGHT.get(kind)
+    if sight is None:
+        from archspace.analysis.receptive_field_further import FURTHER_SIGHT
+
+        sight = FURTHER_SIGHT[kind]
+    return sight
+
+
+SIGHT: dict[type[Op], Sight] = {
     AdaptiveAvgPool2d: _adaptive_pool,
     Add: _broadcast,
     AvgPool2d: _pool,

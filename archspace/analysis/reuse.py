@@ -25,6 +25,7 @@ from archspace.analysis.ends import block_ends
 from archspace.analysis.provenance import Rows, channels_of, joined, shuffled, sliced
 from archspace.ir.graph import Graph
 from archspace.ir.ops import (
+    FURTHER,
     ChannelShuffle,
     ChannelSlice,
     Concat,
@@ -62,7 +63,7 @@ def _joined(op: Concat, own: Rows, inputs: Sequence[Rows], shapes: Sequence[Shap
 def _viewed(op: View, own: Rows, inputs: Sequence[Rows], shapes: Sequence[Shape], out: Shape) -> Rows:
     """Flattened pixel by pixel, a channel is no channel any more; with as many elements each, channels stay what they are."""
     (shape,) = shapes
-    whole = len(shape) > 1 and len(out) > 1 and shape[1] == out[1] and prod(shape[2:]) == prod(out[2:])
+    whole = len(shape) > 1 and len(out) > 1 and shape[:2] == out[:2] and prod(shape[2:]) == prod(out[2:])
     return inputs[0] if whole else own
 
 
@@ -91,6 +92,15 @@ CARRIES: dict[type[Op], Carry] = {
 }
 
 
+def carry_of(kind: type[Op]) -> Carry | None:
+    """How an op kind hands channels on; None for one that computes them all. Kinds that no network of the zoo has are read when met."""
+    if kind.__name__ in FURTHER:
+        from archspace.analysis.reuse_further import FURTHER_CARRIES
+
+        return FURTHER_CARRIES.get(kind)
+    return CARRIES.get(kind)
+
+
 @dataclass(frozen=True, slots=True)
 class Reuse:
     """`channels[i][j]`: how many output channels of `blocks[j]` are, unchanged, output channels of `blocks[i]`; 0 below the diagonal.
@@ -115,7 +125,7 @@ def labels(graph: Graph) -> list[Rows]:
         channels = channels_of(node.shape)
         own = tuple(range(first, first + channels))
         first += channels
-        carry = CARRIES.get(type(node.op))
+        carry = carry_of(type(node.op))
         found.append(carry(node.op, own, [found[i] for i in node.inputs], graph.input_shapes(node), node.shape) if carry else own)
     return found
 

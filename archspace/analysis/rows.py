@@ -34,7 +34,7 @@ class GroupRow:
 
 
 def op_rows(graph: Graph) -> tuple[Row, ...]:
-    """One row per op, inputs left out."""
+    """One row per op, and per tensor of the network's own, whose parameters add up too; inputs left out."""
     return tuple(
         Row(node.name, node.op, node.block, shapes, node.shape, graph.counts(node))
         for node in graph.nodes

@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from archspace.ir.graph import Graph
-from archspace.ir.ops import Conv2d, Input, Pool
+from archspace.ir.ops import Convolution, Input, Parameter, Pool
+
+SOURCES = (Input, Parameter)
+"""What is there before anything is computed: no ops."""
 
 
 def fragments(graph: Graph) -> dict[str, int]:
     """Convolution and pooling ops per block, for the blocks that have any (ShuffleNet v2, section 2, G3)."""
     found: dict[str, int] = {}
     for node in graph.nodes:
-        if isinstance(node.op, Conv2d | Pool):
+        if isinstance(node.op, Convolution | Pool):
             found[node.block] = found.get(node.block, 0) + 1
     return found
 
@@ -25,7 +28,7 @@ def parallel_widths(graph: Graph) -> dict[str, int]:
     """The widest antichain of each block: how many of its ops could run side by side."""
     blocks: dict[str, list[int]] = {}
     for i, node in enumerate(graph.nodes):
-        if not isinstance(node.op, Input):
+        if not isinstance(node.op, SOURCES):
             blocks.setdefault(node.block, []).append(i)
     widths = {}
     for name, members in blocks.items():
@@ -58,7 +61,7 @@ def critical_madds_per_block(graph: Graph, madds: Sequence[int] | None = None) -
 
 
 def _ops(graph: Graph) -> list[int]:
-    return [0 if isinstance(node.op, Input) else 1 for node in graph]
+    return [0 if isinstance(node.op, SOURCES) else 1 for node in graph]
 
 
 def _madds(graph: Graph) -> list[int]:
@@ -79,7 +82,7 @@ def _heaviest_per_block(graph: Graph, weights: Sequence[int]) -> dict[str, int]:
     heaviest: dict[str, int] = {}
     for node, weight in zip(graph, weights, strict=True):
         sums.append(weight + max((sums[i] for i in node.inputs if graph.nodes[i].block == node.block), default=0))
-        if not isinstance(node.op, Input):
+        if not isinstance(node.op, SOURCES):
             heaviest[node.block] = max(heaviest.get(node.block, 0), sums[-1])
     return heaviest
 

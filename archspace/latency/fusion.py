@@ -18,7 +18,8 @@ from archspace.errors import UnknownNameError
 from archspace.ir.counts import Counts
 from archspace.ir.graph import Graph, Node
 from archspace.ir.ops import (
-    OPS,
+    FURTHER,
+    KINDS,
     Activation,
     AdaptiveAvgPool2d,
     Add,
@@ -38,6 +39,8 @@ from archspace.ir.ops import (
     Op,
     Opaque,
     Pad,
+    Parameter,
+    ReLU,
     Reshape,
     Softmax,
     SparseShift,
@@ -55,7 +58,7 @@ class FusionRules:
     views: Ops = frozenset()
 
 
-ACTIVATIONS: Ops = frozenset(kind for kind in OPS.values() if issubclass(kind, Activation))
+ACTIVATIONS: Ops = frozenset(kind for kind in KINDS.values() if issubclass(kind, Activation))
 _CONV_BN: Mapping[type[Op], Ops] = {BatchNorm2d: frozenset({Conv2d})}
 _PAPER: Mapping[type[Op], Ops] = {
     **_CONV_BN,
@@ -85,7 +88,7 @@ OP_TYPES: Mapping[type[Op], str] = MappingProxyType(
         **dict.fromkeys((AdaptiveAvgPool2d, AvgPool2d, MaxPool2d), "pool"),
         **dict.fromkeys((*ACTIVATIONS, Add, BatchNorm2d, Dropout, Multiply, Softmax), "elementwise"),
         **dict.fromkeys((ChannelShuffle, ChannelSlice, Concat, GroupedShift, Pad, SparseShift), "movement"),
-        **dict.fromkeys((Flatten, Input, Reshape), "movement"),
+        **dict.fromkeys((Flatten, Input, Parameter, Reshape), "movement"),
         Opaque: "opaque",
     }
 )
@@ -100,6 +103,10 @@ def op_type(op: Op) -> str:
     """
     if isinstance(op, Conv2d):
         return "dense" if op.groups == 1 else "depthwise" if op.is_depthwise else "grouped"
+    if type(op).__name__ in FURTHER:
+        from archspace.latency.fusion_further import further_op_type
+
+        return further_op_type(op)
     return OP_TYPES[type(op)]
 
 
@@ -122,7 +129,13 @@ class Kernel:
         op = self.op
         if isinstance(op, Conv2d):
             return op.in_channels // op.groups, op.out_channels // op.groups
-        return (op.in_features, op.out_features) if isinstance(op, Linear) else (1, 1)
+        if isinstance(op, Linear):
+            return op.in_features, op.out_features
+        if self.madds and type(op).__name__ in FURTHER:
+            from archspace.latency.fusion_further import further_channels
+
+            return further_channels(op, self.madds, self.out_elems)
+        return 1, 1
 
 
 def fusion_rules(name: str) -> FusionRules:
@@ -152,6 +165,8 @@ def fused_kernels(graph: Graph, rules: FusionRules | str) -> tuple[Kernel, ...]:
     counts: list[Counts] = []
     for i, node in enumerate(nodes):
         kind = type(node.op)
+        if kind.__name__ in FURTHER and issubclass(kind, Activation):
+            kind = ReLU  # every activation fuses as it does
         counts.append(node.op.counts(tuple([nodes[p].shape for p in node.inputs]), node.shape))
         if kind in rules.views or not counts[i].mem_elems:
             continue

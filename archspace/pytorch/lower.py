@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from keyword import iskeyword
 from typing import Any, NoReturn
 
@@ -47,24 +46,8 @@ from archspace.ir.ops import (
 )
 from archspace.pytorch import layers
 from archspace.pytorch.init import init_weights
-
-
-@dataclass(frozen=True, slots=True)
-class Placeholder:
-    """An op that becomes an argument of `forward`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """An op that becomes a call: function(*inputs, *args, **kwargs), or function([inputs], ...) when `packed`."""
-
-    function: Callable[..., Any]
-    args: tuple[Any, ...] = ()
-    kwargs: Mapping[str, Any] = field(default_factory=dict)
-    packed: bool = False
-
-
-Lowered = nn.Module | Call | Placeholder
+from archspace.pytorch.lower_further import FURTHER_LOWERINGS
+from archspace.pytorch.lowered import Attribute, Call, Lowered, Placeholder
 
 
 class Network(fx.GraphModule):
@@ -137,7 +120,7 @@ LOWERINGS: dict[type[Op], Callable[[Any], Lowered]] = {
     Conv2d: lower_conv2d,
     Dropout: lambda op: nn.Dropout(op.p),
     Flatten: lambda op: Call(torch.flatten, (op.start_dim,)),
-    GELU: lambda op: nn.GELU(),
+    GELU: lambda op: nn.GELU(op.approximate),
     GroupedShift: lambda op: layers.GroupedShift(op.channels, op.kernel_size),
     Hardsigmoid: lambda op: nn.Hardsigmoid(),
     Hardswish: lambda op: nn.Hardswish(),
@@ -154,6 +137,7 @@ LOWERINGS: dict[type[Op], Callable[[Any], Lowered]] = {
     Sigmoid: lambda op: nn.Sigmoid(),
     Softmax: lambda op: nn.Softmax(op.dim),
     SparseShift: lambda op: layers.SparseShift(op.channels, op.moved_channels, learned=op.learned),
+    **FURTHER_LOWERINGS,
 }
 
 
@@ -161,7 +145,8 @@ def to_module(graph: Graph, *, seed: int | None = None) -> Network:
     """The trainable module of a graph, on the CPU in float32, in training mode, with weights as `init.init_weights` starts them.
 
     Arguments of `forward` are the graph's inputs in order; any batch size is taken. A node with parameters or settings is the submodule
-    of its dotted name (`module.stage2.unit0.pw1.conv`), others are calls under their name in `module.code`. With several outputs a
+    of its dotted name (`module.stage2.unit0.pw1.conv`), a Parameter the tensor of its name, others are calls under their name in
+    `module.code`. With several outputs a
     tuple is returned. With `seed` the weights depend on it alone; without, on torch's global random state.
     Raises LawError for a node that cannot be built, or whose name cannot be a submodule's.
     """
@@ -191,9 +176,12 @@ def _emit(code: fx.Graph, root: nn.Module, node: Node, inputs: list[fx.Node]) ->
     if isinstance(lowered, Placeholder):
         return code.create_node("placeholder", name, name=name)
     if isinstance(lowered, Call):
-        args = (list(inputs),) if lowered.packed else tuple(inputs)
-        return code.create_node("call_function", lowered.function, (*args, *lowered.args), dict(lowered.kwargs), name=name)
+        args: tuple[Any, ...] = (list(inputs),) if lowered.packed else tuple(inputs)
+        args = (*lowered.before, *args, *lowered.args)
+        return code.create_node("call_function", lowered.function, args, dict(lowered.kwargs), name=name)
     if node.shares:
+        if isinstance(lowered, Attribute):
+            return code.create_node("get_attr", node.shares, name=name)
         return code.create_node("call_module", _shared(root, node, lowered), tuple(inputs), name=name)
     if node.params is not None:
         raise LawError(
@@ -201,6 +189,8 @@ def _emit(code: fx.Graph, root: nn.Module, node: Node, inputs: list[fx.Node]) ->
             "but these are computed, fixed or shared in part. Replace the node, or build the graph without it."
         )
     _place(root, node.name, lowered)
+    if isinstance(lowered, Attribute):
+        return code.create_node("get_attr", node.name, name=name)
     return code.create_node("call_module", node.name, tuple(inputs), name=name)
 
 
@@ -215,8 +205,8 @@ def _shared(root: nn.Module, node: Node, lowered: nn.Module) -> str:
     return node.name
 
 
-def _place(root: nn.Module, name: str, module: nn.Module) -> None:
-    """Register `module` under its dotted name, making plain containers on the way."""
+def _place(root: nn.Module, name: str, lowered: nn.Module | Attribute) -> None:
+    """Register a module or a tensor under its dotted name, making plain containers on the way."""
     *scopes, last = name.split(".")
     parent = root
     for scope in scopes:
@@ -227,7 +217,12 @@ def _place(root: nn.Module, name: str, module: nn.Module) -> None:
         if type(parent) is not nn.Module:
             raise LawError(f"{name}: a scope must not be a node itself, but {scope!r} is one. Rename the node or the scope.")
     _check_free(parent, last, name)
-    parent.add_module(last, module)
+    if isinstance(lowered, nn.Module):
+        parent.add_module(last, lowered)
+    elif lowered.learned:
+        parent.register_parameter(last, nn.Parameter(torch.zeros(lowered.shape)))
+    else:
+        parent.register_buffer(last, torch.zeros(lowered.shape))
 
 
 def _check_free(parent: nn.Module, part: str, name: str) -> None:

@@ -8,7 +8,7 @@ from math import sqrt
 
 from archspace.ir.counts import Counts
 from archspace.ir.graph import Graph, Node
-from archspace.ir.ops import Conv2d, Input, Opaque, Pool
+from archspace.ir.ops import Conv2d, Convolution, Input, Opaque, Parameter, Pool
 from archspace.ir.ops.base import pair, prod
 from archspace.latency import Latency
 
@@ -20,7 +20,7 @@ class Network:
     graph: Graph
     counts: tuple[Counts, ...]
     readers: tuple[tuple[int, ...], ...]  # who reads each node
-    blocks: dict[str, tuple[int, ...]]  # the positions in each block, inputs left out
+    blocks: dict[str, tuple[int, ...]]  # the positions in each block, inputs and parameters left out
     latency: Latency | None  # predicted on the device that was asked for
 
     @classmethod
@@ -31,7 +31,7 @@ class Network:
         for i, node in enumerate(graph.nodes):
             for j in node.inputs:
                 readers[j].append(i)
-            if not isinstance(node.op, Input):
+            if not isinstance(node.op, Input | Parameter):
                 blocks.setdefault(node.block, []).append(i)
         counts = tuple([graph.counts(node) for node in graph.nodes])
         return cls(graph, counts, tuple(map(tuple, readers)), {name: tuple(block) for name, block in blocks.items()}, latency)
@@ -58,14 +58,14 @@ class Network:
 
     def fragments(self, members: tuple[int, ...]) -> tuple[int, ...]:
         """The convolutions and pools among nodes (ShuffleNet v2, section 2, G3), the small ones of an SE gate among them."""
-        return tuple(i for i in members if isinstance(self.node(i).op, Conv2d | Pool))
+        return tuple(i for i in members if isinstance(self.node(i).op, Convolution | Pool))
 
     def ends(self, members: tuple[int, ...]) -> list[int]:
         """The channels of what a block reads from outside and of what it hands on."""
         inside = set(members)
         values = {j for i in members for j in self.node(i).inputs if j not in inside}
         values |= {i for i in members if i in self.graph.outputs or any(r not in inside for r in self.readers[i])}
-        return [self.node(i).shape[1] for i in values if len(self.node(i).shape) > 1]
+        return [self.node(i).shape[1] for i in values if len(self.node(i).shape) > 1 and not isinstance(self.node(i).op, Parameter)]
 
     def only_readers(self, i: int) -> tuple[int, ...]:
         """Who reads a node, where nobody else does: none for an output of the graph, which whoever called the network reads."""
