@@ -19,6 +19,7 @@ from archspace.zoo import build
 
 if TYPE_CHECKING:
     from archspace.latency import predict
+    from archspace.onnx import from_onnx
     from archspace.pytorch import from_export, from_torch, to_module
     from archspace.results import write_results
     from archspace.rules import lint
@@ -35,6 +36,7 @@ __all__ = [
     "analyze",
     "build",
     "from_export",
+    "from_onnx",
     "from_torch",
     "lint",
     "load",
@@ -49,6 +51,7 @@ __all__ = [
 _LAZY = {
     "Space": ("archspace.space", ""),
     "from_export": ("archspace.pytorch", "torch"),
+    "from_onnx": ("archspace.onnx", "onnx"),
     "from_torch": ("archspace.pytorch", "torch"),
     "lint": ("archspace.rules", ""),
     "predict": ("archspace.latency", ""),

@@ -1,4 +1,4 @@
-"""MODEL on the command line: a zoo name with options, a spec (`shufflenet_v1@g=8,width=0.5`), a JSON file, or Python (`net.py:Net`)."""
+"""MODEL on the command line: a zoo name, a spec (`shufflenet_v1@g=8,width=0.5`), a JSON or ONNX file, or Python (`net.py:Net`)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
+from archspace.cli.onnx_models import is_onnx, load_onnx
 from archspace.cli.python_models import is_python, load_python
 from archspace.errors import FileError, LawError, UnknownNameError
 from archspace.files import read_json, what_is_at
@@ -88,6 +89,10 @@ def load_model(spec: str, options: Mapping[str, str] | None = None, *, size: str
         if words:
             raise LawError(f"{name}: a network in Python takes no options, but got {', '.join(words)}. Name a function that sets them.")
         return load_python(name, size=size, batch=batch)
+    if is_onnx(name):
+        if words:
+            raise LawError(f"{name}: a stored network takes no options, but got {', '.join(words)}. They belong to its exporter.")
+        return load_onnx(name, size=size, batch=batch)
     if name.endswith(".json") or what_is_at(name) == "file":
         return _load_file(name, words, size=size, batch=batch)
     try:
