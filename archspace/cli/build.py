@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archspace.analysis import analyze
-from archspace.cli.models import FAMILY_OPTIONS, image_options, load_model, split_words
+from archspace.cli.models import FAMILY_OPTIONS, load_model, split_words
 from archspace.cli.output import Table, emit
+from archspace.cli.request import Request, request_options
 from archspace.errors import LawError, MissingPackageError
 from archspace.files import check_writable
 from archspace.units import format_count
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 @click.option("-o", "--output", metavar="FILE.pt2", type=click.Path(), help="Save the module there (torch.export).")
 @click.option("--check", "checks", is_flag=True, help="Compare the module with the graph: parameters, multiply-adds, shapes, gradients.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the initial weights.")
-@image_options
+@request_options
 @click.option(
     "--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True, help="Format of the checks."
 )
@@ -33,8 +34,7 @@ def command(
     output: str | None,
     checks: bool,
     seed: int,
-    size: str | None,
-    batch: int | None,
+    request: Request,
     form: str,
     force: bool,
 ) -> int:
@@ -55,7 +55,7 @@ def command(
         if not output.endswith(".pt2"):
             raise LawError(f"{output}: a built module is saved as a .pt2 file. Name it so: -o {Path(output).stem or 'model'}.pt2")
         check_writable(output, force=force)
-    graph = load_model(names[0], options, size=size, batch=batch)
+    graph = load_model(names[0], options, request)
     try:
         from archspace.pytorch import check, save_module, to_module
     except ModuleNotFoundError as error:

@@ -23,7 +23,7 @@ def is_onnx(name: str) -> bool:
     return name.endswith(".onnx")
 
 
-def load_onnx(path: str, *, size: str | None, batch: int | None) -> Graph:
+def load_onnx(path: str, *, size: str | None, batch: int | None, strict: bool = False) -> Graph:
     """The graph of an ONNX file. Says on stderr what of it is not known.
 
     --input and --batch set the sizes of the first input; sizes that the file fixes are changed afterwards, where the network allows it.
@@ -43,7 +43,7 @@ def load_onnx(path: str, *, size: str | None, batch: int | None) -> Graph:
         fitting = tuple([dim if isinstance(dim, int) else one for dim, one in zip(dims, wanted, strict=True)])
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        graph = graph_of(model, () if fitting is None else (fitting,), path)
+        graph = graph_of(model, () if fitting is None else (fitting,), path, strict=strict)
     for warning in caught:
         click.echo(f"warning: {warning.message}", err=True)
     return graph if wanted in (None, graph.input_shape) else with_input(graph, wanted or ())

@@ -66,6 +66,19 @@ def load(path: str | Path) -> tuple[nn.Module, Graph]:
         ) from None
 
 
+def graph_in(path: str | Path) -> Graph | None:
+    """The graph that `save` wrote into a .pt2 file; None for a file of torch.export alone. Raises FileError."""
+    try:
+        data = Path(path).read_bytes()
+        with ZipFile(io.BytesIO(data)) as archive:
+            has_graph = any(name.endswith(f"/extra/{GRAPH_FILE}") for name in archive.namelist())
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read: {error.strerror}") from None
+    except BadZipFile:
+        return None
+    return _read_graph(data, path) if has_graph else None
+
+
 def _read_graph(data: bytes, path: str | Path) -> Graph:
     # Asked of the archive itself, first: torch.export.load does not look at the checksums.
     try:

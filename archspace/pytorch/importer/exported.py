@@ -37,7 +37,7 @@ PERHAPS_VIEWS = frozenset(("aten.reshape.default", "aten.contiguous.default", "a
 def program_of(exported: torch.export.ExportedProgram, name: str, *, tree: Tree | None = None, module: nn.Module | None = None) -> Program:
     """The program of an exported one. `tree` and `module` are those it was made of; without, names alone say what there was.
 
-    Raises LawError for a size that was exported as a symbol: an example fixes it.
+    A size that may vary has its example's value. Raises LawError where that is lost.
     """
     return _Reader(exported, dict(module.named_modules()) if module else {}).program(name, tree)
 
@@ -198,9 +198,12 @@ class _Reader:
             numbers = self.numbers.get(value, (None,))
             if len(numbers) == 1 and numbers[0] is not None:
                 return Ref(numbers[0])
+            known = value.meta.get("val")
+            if isinstance(known, int | float | bool | torch.SymInt):
+                return fixed(known)
             return [Ref(number) for number in numbers if number is not None]
         if isinstance(value, torch.SymInt):
-            raise LawError(f"the program must have fixed sizes, but {value} may vary. Export it without dynamic_shapes.")
+            return fixed(value)
         return [self._plain(one) for one in value] if isinstance(value, list | tuple) else value
 
     def _written(self, node: fx.Node) -> tuple[int, ...]:
@@ -224,13 +227,19 @@ class _Reader:
         return None
 
     def _datum(self, tensor: Tensor, memory: int | None = None) -> int:
-        shape = tuple(tensor.shape)
-        for size in shape:
-            if isinstance(size, torch.SymInt):
-                raise LawError(f"the program must have fixed sizes, but {size} may vary. Export it without dynamic_shapes.")
         number = len(self.data)
-        self.data.append(Datum(shape, tuple(tensor.stride()), tensor.dtype, number if memory is None else memory))
+        shape, stride = (tuple([fixed(one) for one in numbers]) for numbers in (tensor.shape, tensor.stride()))
+        self.data.append(Datum(shape, stride, tensor.dtype, number if memory is None else memory))
         return number
+
+
+def fixed(size: Any) -> Any:
+    """A size that may vary as the one of the example that the program was exported with. Raises LawError where that is lost."""
+    if not isinstance(size, torch.SymInt):
+        return size
+    if not size.node.has_hint():
+        raise LawError(f"the program must know the sizes that it was exported with, but {size} is open. Export it without dynamic_shapes.")
+    return int(size.node.hint)
 
 
 def _may_be_measured(target: str, arguments: Mapping[str, Any]) -> bool:
