@@ -14,6 +14,7 @@ from torch import Tensor, fx, nn
 from torch.fx.graph_module import reduce_graph_module
 
 from archspace.errors import LawError
+from archspace.ir.features import backbone
 from archspace.ir.graph import Graph, Node, require_graph
 from archspace.ir.ops import (
     GELU,
@@ -157,15 +158,18 @@ LOWERINGS: dict[type[Op], Callable[[Any], Lowered]] = {
 }
 
 
-def to_module(graph: Graph, *, seed: int | None = None) -> Network:
+def to_module(graph: Graph, *, seed: int | None = None, features: bool = False) -> Network:
     """The trainable module of a graph, on the CPU in float32, in training mode, with weights as `init.init_weights` starts them.
 
     Arguments of `forward` are the graph's inputs in order; any batch size is taken. A node with parameters or settings is the submodule
     of its dotted name (`module.stage2.unit0.pw1.conv`), others are calls under their name in `module.code`. With several outputs a
     tuple is returned. With `seed` the weights depend on it alone; without, on torch's global random state.
-    Raises LawError for a node that cannot be built, or whose name cannot be a submodule's.
+    With `features` it is the graph's backbone (`archspace.ir.features`): forward returns the last map of every stage, and `feature_info`
+    says what they are.
+    Raises LawError for a node that cannot be built, or whose name cannot be a submodule's, and for a backbone without stages.
     """
     require_graph("to_module", graph)
+    graph = backbone(graph) if features else graph
     root = nn.Module()
     code = fx.Graph()
     values: list[fx.Node] = []
@@ -181,13 +185,32 @@ def to_module(graph: Graph, *, seed: int | None = None) -> Network:
     return module
 
 
-def _emit(code: fx.Graph, root: nn.Module, node: Node, inputs: list[fx.Node]) -> fx.Node:
-    name = re.sub(r"\W", "_", node.name)
-    name = f"{name}_" if iskeyword(name) or name == "self" else name
+def lower(node: Node) -> Lowered:
+    """What a node becomes. Raises LawError, with the place, for what cannot be built."""
     try:
         lowered = LOWERINGS[type(node.op)](node.op)
     except LawError as error:
         raise error.at(node.name) from None
+    if isinstance(lowered, nn.Module) and node.params is not None and not node.shares:
+        raise LawError(
+            f"{node.name}: a node must have weights of its own, or all of another's, to be built, "
+            "but these are computed, fixed or shared in part. Replace the node, or build the graph without it."
+        )
+    if isinstance(lowered, nn.Module) and not node.shares:
+        for part in node.name.split("."):
+            _check_free(nn.Module(), part, node.name)
+    return lowered
+
+
+def argument_name(name: str) -> str:
+    """The Python name of a node, as `forward` knows its inputs by: 'images.left' is images_left."""
+    name = re.sub(r"\W", "_", name)
+    return f"{name}_" if iskeyword(name) or name == "self" else name
+
+
+def _emit(code: fx.Graph, root: nn.Module, node: Node, inputs: list[fx.Node]) -> fx.Node:
+    name = argument_name(node.name)
+    lowered = lower(node)
     if isinstance(lowered, Placeholder):
         return code.create_node("placeholder", name, name=name)
     if isinstance(lowered, Call):
@@ -195,11 +218,6 @@ def _emit(code: fx.Graph, root: nn.Module, node: Node, inputs: list[fx.Node]) ->
         return code.create_node("call_function", lowered.function, (*args, *lowered.args), dict(lowered.kwargs), name=name)
     if node.shares:
         return code.create_node("call_module", _shared(root, node, lowered), tuple(inputs), name=name)
-    if node.params is not None:
-        raise LawError(
-            f"{node.name}: a node must have weights of its own, or all of another's, to be built, "
-            "but these are computed, fixed or shared in part. Replace the node, or build the graph without it."
-        )
     _place(root, node.name, lowered)
     return code.create_node("call_module", node.name, tuple(inputs), name=name)
 
