@@ -19,7 +19,7 @@ from archspace.zoo import build
 
 if TYPE_CHECKING:
     from archspace.latency import predict
-    from archspace.pytorch import from_torch, to_module
+    from archspace.pytorch import from_torch, load_weights, to_module
     from archspace.results import write_results
     from archspace.rules import lint
     from archspace.space import Space
@@ -37,6 +37,7 @@ __all__ = [
     "from_torch",
     "lint",
     "load",
+    "load_weights",
     "predict",
     "save",
     "search",
@@ -49,6 +50,7 @@ _LAZY = {
     "Space": ("archspace.space", ""),
     "from_torch": ("archspace.pytorch", "torch"),
     "lint": ("archspace.rules", ""),
+    "load_weights": ("archspace.pytorch", "torch"),
     "predict": ("archspace.latency", ""),
     "search": ("archspace.study", "search"),
     "to_module": ("archspace.pytorch", "torch"),

@@ -22,7 +22,7 @@ FLOORS = {
     "latency": (3, "latency"), "space": (3, "space"),
     "rules": (4, "rules"),
     "study": (5, "study"), "pytorch": (5, "pytorch"), "report": (5, "report"),
-    "results": (6, "results"),
+    "results": (6, "results"), "onnx": (6, "onnx"),
     "cli": (7, "cli"), "__main__": (7, "cli"),
 }  # fmt: skip
 FACADE = "__init__"  # archspace/__init__.py: floors 0 to 2 at once, 3 to 6 lazily

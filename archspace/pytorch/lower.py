@@ -14,7 +14,7 @@ from torch import Tensor, fx, nn
 from torch.fx.graph_module import reduce_graph_module
 
 from archspace.errors import LawError
-from archspace.ir.features import backbone
+from archspace.ir.features import backbone, feature_info
 from archspace.ir.graph import Graph, Node, require_graph
 from archspace.ir.ops import (
     GELU,
@@ -74,6 +74,11 @@ class Network(fx.GraphModule):
     It keeps no state of its own, so deepcopy, pickle (torch.save) and state_dict work as for any GraphModule.
     """
 
+    @property
+    def feature_info(self) -> list[dict[str, Any]]:
+        """What the outputs of a backbone are, in timm's words (`archspace.ir.features.feature_info`); empty for other networks."""
+        return [dict(info) for info in self.meta.get("feature_info", ())]
+
     def shift_penalty(self, order: int = 2) -> Tensor:
         """R(alpha, beta) summed over the learned shifts, a scalar to add to the loss (SSL paper, equation 4; zero without such shifts).
 
@@ -90,7 +95,9 @@ def _restore(body: dict[str, Any], imports: str) -> Network:
     # fx restores a plain GraphModule: the subclass must be put back on.
     plain = reduce_graph_module(body, imports)
     assert isinstance(plain, fx.GraphModule)
-    return Network(plain, plain.graph, "Network")
+    network = Network(plain, plain.graph, "Network")
+    network.meta.update(body.get("meta", {}))
+    return network
 
 
 def lower_opaque(op: Opaque) -> NoReturn:
@@ -181,6 +188,8 @@ def to_module(graph: Graph, *, seed: int | None = None, features: bool = False) 
     code.output(outputs[0] if len(outputs) == 1 else tuple(outputs))
     code.lint()
     module = Network(root, code, "Network")
+    if len(outputs) > 1:
+        module.meta["feature_info"] = feature_info(graph)
     init_weights(module, seed)
     return module
 

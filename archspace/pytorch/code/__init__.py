@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from archspace.pytorch.code.model import model_files
+from archspace.pytorch.code.model import code_files
 
-__all__ = ["model_files"]
+__all__ = ["code_files"]

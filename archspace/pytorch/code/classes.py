@@ -91,7 +91,7 @@ class _Collector:
             data.append(values)
             known |= {k: (u, place) for place, k in enumerate(results)}
         outputs = tree.graph.outputs if is_root else tree.results(scope.members)
-        order = tuple(sorted(range(len(parts)), key=lambda u: min(parts[u].members)))  # as state dicts have it
+        order = tuple(sorted(range(len(parts)), key=lambda u: tree.place(parts[u].members)))
         structure = Structure(len(self.found), tuple(units), order, len(reads), tuple([known[k] for k in outputs]))
         key = ("root" if is_root else "", tuple(map(_unit_key, units)), order, len(reads), structure.outputs)
         structure = self.found.setdefault(key, structure)

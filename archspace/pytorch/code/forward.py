@@ -52,6 +52,9 @@ class _Writer:
                 found += laid_out(f"{source[0]}.chunk(2, dim=1)", 2, f"{', '.join(targets)} = ")
                 u += 2
                 continue
+            if (u, 0) not in self.last and isinstance(units[u].target, Expression):
+                u += 1  # nobody reads it
+                continue
             code = self._code(u, source, accesses[u], texts[u])
             is_last = u == len(units) - 1
             if is_last and self.outputs == tuple((u, k) for k in range(units[u].results)):
@@ -73,6 +76,8 @@ class _Writer:
         nouns = self._nouns(unit)
         if len(set(unit.inputs)) > 1:  # something new is made of several values: it takes a plain name, or its own
             dying = [name for name in dying if len(name) == 1] if not nouns else []
+        if len(self.outputs) > 1 and (u, 0) in self.outputs:
+            dying, nouns = [], [unit.path[-1]] * unit.path[-1].isidentifier()
         names: list[str] = []
         for k in range(unit.results):
             if (u, k) not in self.last:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,12 +13,14 @@ import torch
 from archspace.ir.features import feature_info
 from archspace.ir.graph import Graph, Node, require_graph
 from archspace.ir.ops import SparseShift
+from archspace.ir.serde import to_json
 from archspace.pytorch import layers
 from archspace.pytorch.code.arguments import Argument, Solved, literal, solve
 from archspace.pytorch.code.classes import Again, Row, Target, Use, structures
 from archspace.pytorch.code.forward import forward_lines, input_names
 from archspace.pytorch.code.layout import INDENT, LINE, Bracket, Code, call, flat, laid_out
 from archspace.pytorch.code.naming import class_names
+from archspace.pytorch.code.readme import readme
 from archspace.pytorch.code.sources import merged, sources_of
 from archspace.pytorch.code.start import start_lines
 from archspace.pytorch.code.tree import Scope, Tree, is_attribute
@@ -34,10 +36,17 @@ LONGEST_ITEM = LINE - 3 * len(INDENT)
 REPEATED = 3  # equal blocks in a row that are written as a comprehension
 
 
-def model_files(graph: Graph) -> dict[str, str]:
-    """The files of a graph as code, by name: model.py, and shift.py where a layer shifts. Raises LawError as `to_module` does."""
-    require_graph("model_files", graph)
-    return _Model(graph).files()
+def code_files(graph: Graph, others: Collection[str] = ()) -> dict[str, str]:
+    """A graph as files of code, name -> text: model.py, shift.py where a layer shifts, graph.json, README.md.
+
+    model.py holds one class per type of block, and last the network's, which takes `seed`. Its submodules have the nodes' names: state
+    dicts are those of `to_module(graph)`, and so are outputs. `others` are the files that will lie beside these, for the README.
+    Raises LawError as `to_module` does.
+    """
+    require_graph("code_files", graph)
+    model = _Model(graph)
+    files = {**model.files(), "graph.json": to_json(graph)}
+    return {**files, "README.md": readme(graph, model.names[-1], {*files, *others}, has_seed=bool(model.start))}
 
 
 class _Model:
@@ -50,23 +59,23 @@ class _Model:
         for structure in structures(self.tree):
             self.solved.append(solve(structure, self.solved))
         self.names = class_names([one.structure for one in self.solved], self.tree, [*self.sources, "stack"])
-        self.has_learned_shifts = any(isinstance(node.op, SparseShift) and node.op.learned for node in graph)
-        self.layer_names = {piece.name for piece in code if isinstance(piece, Layer)}
+        has_learned_shifts = any(isinstance(node.op, SparseShift) and node.op.learned for node in graph)
+        self.start = start_lines({piece.name for piece in code if isinstance(piece, Layer)}, has_learned_shifts=has_learned_shifts)
 
     def files(self) -> dict[str, str]:
         classes = [line for i in range(len(self.solved)) for line in ("", "", *self._class(i))]
-        start = start_lines(self.layer_names, has_learned_shifts=self.has_learned_shifts)
         stack = STACK if any("stack(" in line for line in classes) else []
         shifts = [source for source in self.sources.values() if source in SHIFTS]
         copied = sources_of([source for source in self.sources.values() if source not in SHIFTS])
-        body = [*(line for text in copied.definitions for line in ("", "", *text.splitlines())), *stack, *classes, "", "", *start]
+        body = [*(line for text in copied.definitions for line in ("", "", *text.splitlines())), *stack, *classes, *self.start]
         text = "\n".join(body)
         imports = ["from torch import Tensor", "from torch import nn", *copied.imports]
         imports += [line for word, line in USED_IMPORTS.items() if word in text]
         head = [f'"""{self._title()}"""', "", "from __future__ import annotations", "", *merged(imports)]
         if shifts:
             names = sorted(source.__name__ for source in shifts)
-            head += ["", f"from {SHIFT_FILE} import {', '.join(names)}"]
+            # Whether a linter finds the file depends on where it is run: it is not to be sorted.
+            head += ["", "# isort: split", f"from {SHIFT_FILE} import {', '.join(names)}"]
         files = {"model.py": "\n".join([*head, *body]) + "\n"}
         if shifts:
             files[f"{SHIFT_FILE}.py"] = _shift_file(shifts)
@@ -80,7 +89,11 @@ class _Model:
     def _class(self, i: int) -> list[str]:
         solved = self.solved[i]
         is_root = i == len(self.solved) - 1
-        arguments = ["self", *(_parameter(argument) for argument in solved.arguments), *["seed: int | None = None"] * is_root]
+        arguments = [
+            "self",
+            *(_parameter(argument) for argument in solved.arguments),
+            *["seed: int | None = None"] * (is_root and bool(self.start)),
+        ]
         kept = self._kept(solved)
         lines = [f"class {self.names[i]}(nn.Module):", f'{INDENT}"""{self._doc(i)}"""', ""]
         lines += laid_out(call("def __init__", arguments), 1, after=" -> None:")
@@ -183,7 +196,8 @@ class _Model:
         if info:
             items = [Bracket("{", tuple(f'"{key}": {literal(value)}' for key, value in one.items()), "}") for one in info]
             yield from laid_out(Bracket("[", tuple(items), "]"), 2, "self.feature_info = ")
-        yield f"{INDENT * 2}init_weights(self, seed)"
+        if self.start:
+            yield f"{INDENT * 2}init_weights(self, seed)"
 
 
 STACK = '''
@@ -300,7 +314,7 @@ def _run(members: Sequence[tuple[str, Code]]) -> Sequence[tuple[str, Code]]:
 
 
 def _each(codes: Sequence[Code], first: int) -> str:
-    """The code of all members as one text in `i`, which counts from `first`: equal, or with whole numbers that grow by equal steps; else ''."""
+    """The code of all members as one text in `i`, which counts from `first`: equal, or with numbers that grow by equal steps; else ''."""
     parts = [re.split(r"(?<![\w.])(\d+)(?![\w.])", flat(code)) for code in codes]
     if any(part[::2] != parts[0][::2] for part in parts):
         return ""

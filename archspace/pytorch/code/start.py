@@ -25,7 +25,7 @@ if isinstance(layer, SparseShift):
 
 
 def start_lines(layers: Iterable[str], *, has_learned_shifts: bool) -> list[str]:
-    """The function init_weights for a network with these layers."""
+    """The function init_weights for a network with these layers; nothing where none of them starts otherwise than torch starts it."""
     named = set(layers)
     branches = [text + ZERO_BIAS for name, text in (("nn.Conv2d", CONV), ("nn.Linear", LINEAR)) if name in named]
     branches += [SHIFT] * has_learned_shifts
@@ -38,4 +38,4 @@ def init_weights(module: nn.Module, seed: int | None = None) -> None:
     if not branches:
         return []
     loop = "    generator = None if seed is None else torch.Generator().manual_seed(seed)\n    for layer in module.modules():\n"
-    return (head + loop + "".join(f"        {line}\n" for line in body.splitlines())).splitlines()
+    return ["", "", *(head + loop + "".join(f"        {line}\n" for line in body.splitlines())).splitlines()]

@@ -41,7 +41,7 @@ class Part:
 class Tree:
     """A graph with its nodes' code and its scopes.
 
-    A scope is open where it cannot be a module with a forward of its own: it has no layer of its own, or hands a value out and needs what
+    A scope is open where it cannot be a module with a forward of its own: it has no layer of its own or no result, or hands a value out and needs what
     becomes of it, or has names that are no attribute's (numbers) and is no row, or a node in it uses the weights of another scope.
     Raises LawError where a node's name is a scope's too.
     """
@@ -84,6 +84,10 @@ class Tree:
         """Whether a node is a submodule under its own name."""
         return isinstance(self.code[i], Layer) and self.calls[i] == self.graph.nodes[i].name
 
+    def place(self, members: set[int]) -> int:
+        """Where a set of nodes stands among the submodules, as state dicts have them: the position of its first layer."""
+        return min((i for i in members if self.is_own_layer(i)), default=len(self.code))
+
     def _clash(self, name: str, part: str) -> Scope:
         raise LawError(f"{name}: a scope must not be a node itself, but {part!r} is one. Rename the node or the scope.")
 
@@ -106,7 +110,7 @@ class Tree:
             if isinstance(child, Scope):
                 self._open_unwritable(child)
                 named = all(is_attribute(name) for name in child.children)
-                child.is_open |= not child.has_layers or not (named or self.is_row(child))
+                child.is_open |= not child.has_layers or not self.results(child.members) or not (named or self.is_row(child))
 
     def _open_cycles(self, scope: Scope) -> None:
         cycle = self._order(scope)[1]
