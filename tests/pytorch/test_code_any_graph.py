@@ -69,7 +69,7 @@ def renamed_graphs(draw: st.DrawFn) -> Graph:
     return replace(graph, nodes=tuple(nodes))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=50)
 @given(renamed_graphs())
 def test_code_computes_the_same_however_scopes_and_wiring_cross(graph: Graph) -> None:
     assert_same(graph)
@@ -134,8 +134,8 @@ X = torch.zeros(2, 3, 16, 16)
 
 def test_an_imported_network_has_its_stages_as_rows_of_one_class() -> None:
     text = assert_same(from_torch(ResNetLike(), X))
-    assert "self.layer1 = nn.Sequential(*(ResidualBlock(8, 4) for _ in range(4)))" in text
-    assert "self.layer2 = nn.Sequential(DownBlock(), ResidualBlock(16, 8), ResidualBlock(16, 8))" in text
+    assert "self.layer1 = nn.Sequential(*(ResidualBlock(8) for _ in range(4)))" in text
+    assert "self.layer2 = nn.Sequential(DownBlock(), ResidualBlock(16), ResidualBlock(16))" in text
 
 
 def test_a_module_that_is_called_twice_stays_one_module() -> None:
@@ -177,7 +177,7 @@ def test_several_inputs_and_outputs_keep_their_order() -> None:
 
 @pytest.mark.parametrize(
     ("names", "message"),
-    [(("conv", "conv.bn"), "a scope must not be a node"), (("conv.bn", "conv"), "a scope must"), (("code",), "'code'")],
+    [(("conv", "conv.bn"), "a scope must not be a node"), (("conv.bn", "conv"), "Rename the node"), (("code",), "'code' is not")],
 )
 def test_names_that_no_module_can_have_are_refused_as_in_memory(names: tuple[str, ...], message: str) -> None:
     b = Builder("names")

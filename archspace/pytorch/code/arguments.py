@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, count
+from math import isfinite
 from typing import Any
 
 from archspace.pytorch.code.classes import Row, Structure, Target, Use, Value
@@ -160,7 +162,9 @@ def literal(value: Any) -> str:
     '(1, "zeros")'
     """
     if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        return json.dumps(value)
+    if isinstance(value, float) and not isfinite(value):
+        return f'float("{value}")'
     if isinstance(value, tuple | list):
         inside = ", ".join(map(literal, value))
         return f"({inside},)" if len(value) == 1 else f"({inside})"
@@ -183,7 +187,7 @@ def _ends(structure: Structure, groups: Mapping[Key, Sequence[Place]], places: S
 
 def _names(structure: Structure, groups: Mapping[Key, Sequence[Place]], taken: set[str]) -> dict[Key, str]:
     """Names for the other arguments: a slot's word, after its part where several have it; the only channels left are the hidden ones."""
-    taken = taken | {unit.path[-1] for unit in structure.units}
+    taken = taken | {part for unit in structure.units for part in unit.path}
     ends = frozenset({"channels", "in_channels", "out_channels"}) & taken
     names: dict[Key, str] = {}
     for key, members in groups.items():

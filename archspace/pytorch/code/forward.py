@@ -32,8 +32,11 @@ class _Writer:
         self.units = units
         self.outputs = outputs
         self.names: dict[Value, str] = {(-1, k): name for k, name in enumerate(inputs)}
-        self.last: dict[Value, int] = {value: u for u, unit in enumerate(units) for value in unit.inputs}
-        self.last |= dict.fromkeys(outputs, len(units))
+        self.last: dict[Value, int] = dict.fromkeys(outputs, len(units))  # where a value is read last
+        for u in range(len(units) - 1, -1, -1):
+            if not self._is_dead(u):
+                for value in units[u].inputs:
+                    self.last.setdefault(value, u)
 
     def lines(self, accesses: Sequence[str], texts: Sequence[Sequence[str]]) -> list[str]:
         units = self.units
@@ -45,15 +48,15 @@ class _Writer:
         found: list[str] = []
         u = 0
         while u < len(units):
+            if self._is_dead(u):
+                u += 1
+                continue
             halves = self._halves(u)
             source = [self.names[value] for value in units[u].inputs]
             if halves:
                 targets = [*self._targets(u), *self._targets(u + 1)]
                 found += laid_out(f"{source[0]}.chunk(2, dim=1)", 2, f"{', '.join(targets)} = ")
                 u += 2
-                continue
-            if (u, 0) not in self.last and isinstance(units[u].target, Expression):
-                u += 1  # nobody reads it
                 continue
             code = self._code(u, source, accesses[u], texts[u])
             is_last = u == len(units) - 1
@@ -63,6 +66,10 @@ class _Writer:
             found += laid_out(code, 2, f"{', '.join(targets)} = " if targets else "")
             u += 1
         return [*found, *laid_out(", ".join(self.names[value] for value in self.outputs), 2, "return ")]
+
+    def _is_dead(self, u: int) -> bool:
+        """Whether a part is an expression that nobody reads: it is not written. A module may count batches, and is called all the same."""
+        return (u, 0) not in self.last and isinstance(self.units[u].target, Expression)
 
     def _code(self, u: int, source: list[str], access: str, texts: Sequence[str]) -> Code:
         target = self.units[u].target

@@ -82,9 +82,9 @@ class _Model:
         return files
 
     def _title(self) -> str:
-        network = self.names[-1]
         shapes = " and ".join("x".join(map(str, node.shape)) for node in self.graph.inputs)
-        return f"{network}: {self.graph.name} for an input of {shapes}, written by archspace."
+        name = re.sub(r"[^\w .:-]", "_", self.graph.name)  # it may come from a file, and stands in a docstring
+        return f"{name} for an input of {shapes}, written by archspace."
 
     def _class(self, i: int) -> list[str]:
         solved = self.solved[i]
@@ -111,13 +111,15 @@ class _Model:
         return lines
 
     def _inputs(self) -> list[str]:
-        nodes = self.graph.inputs
-        return ["x"] if len(nodes) == 1 else [argument_name(node.name) for node in nodes]
+        names = [argument_name(node.name) for node in self.graph.inputs]
+        if len(names) == 1:
+            return ["x"]
+        return names if len(set(names)) == len(names) and all(map(is_attribute, names)) else input_names(len(names))
 
     def _doc(self, i: int) -> str:
         scopes = [scope.name for scope in self.solved[i].structure.scopes]
         if i == len(self.solved) - 1:
-            return f"The whole network: {self.graph.name}."
+            return f"The whole network: {self._shapes(self.tree.root)}."
         shown = ", ".join(scopes[1:SHOWN])
         more = f" and {len(scopes) - SHOWN} more" if len(scopes) > SHOWN else ""
         also = f"; also {shown}{more}" if shown else ""

@@ -138,4 +138,4 @@ def noun_of(part: str) -> str:
 def value_name(wanted: Sequence[str], taken: Iterable[str]) -> str:
     """The first of the names wanted, y, z, y2, ... that is not taken."""
     taken = {*taken, *RESERVED, "", "x"}
-    return next(one for one in chain(wanted, ("y", "z"), map("y{}".format, count(2))) if one not in taken)
+    return next(one for one in chain(wanted, ("y", "z"), map("y{}".format, count(2))) if one not in taken and not iskeyword(one))

@@ -41,8 +41,9 @@ class Part:
 class Tree:
     """A graph with its nodes' code and its scopes.
 
-    A scope is open where it cannot be a module with a forward of its own: it has no layer of its own or no result, or hands a value out and needs what
-    becomes of it, or has names that are no attribute's (numbers) and is no row, or a node in it uses the weights of another scope.
+    A scope is open where it cannot be a module with a forward of its own: it has no layer of its own or no result, or hands a value out
+    and needs what becomes of it, or has names that are no attribute's (numbers) and is no row, or a node in it uses the weights of
+    another scope.
     Raises LawError where a node's name is a scope's too.
     """
 
