@@ -20,7 +20,7 @@ from archspace.zoo import build
 if TYPE_CHECKING:
     from archspace.latency import predict
     from archspace.onnx import from_onnx
-    from archspace.pytorch import from_export, from_torch, to_module
+    from archspace.pytorch import from_export, from_torch, load_weights, to_module
     from archspace.results import write_results
     from archspace.rules import lint
     from archspace.space import Space
@@ -40,6 +40,7 @@ __all__ = [
     "from_torch",
     "lint",
     "load",
+    "load_weights",
     "predict",
     "save",
     "search",
@@ -54,6 +55,7 @@ _LAZY = {
     "from_onnx": ("archspace.onnx", "onnx"),
     "from_torch": ("archspace.pytorch", "torch"),
     "lint": ("archspace.rules", ""),
+    "load_weights": ("archspace.pytorch", "torch"),
     "predict": ("archspace.latency", ""),
     "search": ("archspace.study", "search"),
     "to_module": ("archspace.pytorch", "torch"),
