@@ -5,7 +5,7 @@ from __future__ import annotations
 from archspace.analysis.provenance import RULES, Rows, bits, channels_of, identity, union
 from archspace.analysis.reuse import labels
 from archspace.ir.graph import Graph
-from archspace.ir.ops import ChannelSlice, Input, Softmax
+from archspace.ir.ops import ChannelGather, ChannelSlice, Input, Softmax
 
 
 def live_channels(graph: Graph) -> list[int]:
@@ -21,7 +21,7 @@ def live_channels(graph: Graph) -> list[int]:
             continue
         if isinstance(node.op, ChannelSlice):
             live[node.inputs[0]] |= live[i] << node.op.start
-        elif live[i] == whole[i] and not isinstance(node.op, Softmax):  # every other op reads all channels of its inputs
+        elif live[i] == whole[i] and not isinstance(node.op, Softmax | ChannelGather):  # every other op reads all channels of its inputs
             for k in node.inputs:
                 live[k] = whole[k]
         else:

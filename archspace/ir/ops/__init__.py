@@ -5,6 +5,7 @@ from __future__ import annotations
 from archspace.ir.ops.base import IntPair, Op, Shape, pair
 from archspace.ir.ops.boundary import Input, Opaque
 from archspace.ir.ops.convolution import Conv2d, Linear
+from archspace.ir.ops.deployed import ChannelGather, FixedShift
 from archspace.ir.ops.elementwise import (
     GELU,
     Activation,
@@ -41,11 +42,13 @@ __all__ = [
     "Add",
     "AvgPool2d",
     "BatchNorm2d",
+    "ChannelGather",
     "ChannelShuffle",
     "ChannelSlice",
     "Concat",
     "Conv2d",
     "Dropout",
+    "FixedShift",
     "Flatten",
     "GroupedShift",
     "Hardsigmoid",
@@ -76,11 +79,13 @@ OPS: dict[str, type[Op]] = {
     "Add": Add,
     "AvgPool2d": AvgPool2d,
     "BatchNorm2d": BatchNorm2d,
+    "ChannelGather": ChannelGather,
     "ChannelShuffle": ChannelShuffle,
     "ChannelSlice": ChannelSlice,
     "Concat": Concat,
     "Conv2d": Conv2d,
     "Dropout": Dropout,
+    "FixedShift": FixedShift,
     "Flatten": Flatten,
     "GELU": GELU,
     "GroupedShift": GroupedShift,

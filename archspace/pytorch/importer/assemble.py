@@ -135,7 +135,7 @@ class _Assembly:
         sources = [source for one in self.nodes if one in members for source in one.all_input_nodes if source not in members]
         flowing = [held for source in sources if isinstance(held := self.held[source], int)]
         names = frozenset(name for source in sources if isinstance(held := self.held[source], Weight) for name in held.names)
-        return self._append(LAYERS[type(layer)](layer), tuple(flowing[:1]), shape_of(node), node, names)
+        return self._append(LAYERS[type(layer)](layer), tuple(dict.fromkeys(flowing)), shape_of(node), node, names)
 
     def _item(self, node: fx.Node) -> Held:
         source, index = node.args[0], node.args[1]

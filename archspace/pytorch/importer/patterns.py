@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import fx, nn
 
-from archspace.ir.ops import ChannelShuffle, GroupedShift, Op, SparseShift
+from archspace.ir.ops import ChannelGather, ChannelShuffle, FixedShift, GroupedShift, Op, SparseShift
 from archspace.pytorch import layers
 
 RESHAPES = ("aten.view.default", "aten.reshape.default", "aten.flatten.using_ints", "aten._unsafe_view.default", "aten.unflatten.int")
@@ -15,6 +15,8 @@ COPIES = ("aten.contiguous.default", "aten.clone.default")
 
 # Layers whose calls are one op: how to make it of the layer.
 LAYERS: dict[type[nn.Module], Callable[[Any], Op]] = {
+    layers.ChannelGather: lambda layer: ChannelGather(layer.channels),
+    layers.FixedShift: lambda layer: FixedShift(layer.alpha, layer.beta, layer.inplace),
     layers.GroupedShift: lambda layer: GroupedShift(layer.channels, layer.kernel_size),
     layers.SparseShift: lambda layer: SparseShift(layer.channels, layer.moved_channels, layer.learned),
 }
