@@ -19,7 +19,7 @@ from archspace.zoo import build
 
 if TYPE_CHECKING:
     from archspace.latency import predict
-    from archspace.pytorch import from_torch, to_module
+    from archspace.pytorch import deploy, from_torch, to_module
     from archspace.results import write_results
     from archspace.rules import lint
     from archspace.space import Space
@@ -34,6 +34,7 @@ __all__ = [
     "Space",
     "analyze",
     "build",
+    "deploy",
     "from_torch",
     "lint",
     "load",
@@ -47,6 +48,7 @@ __all__ = [
 # Names that are imported when first asked for (PEP 562): the module that holds each, and the extra that it needs.
 _LAZY = {
     "Space": ("archspace.space", ""),
+    "deploy": ("archspace.pytorch", "torch"),
     "from_torch": ("archspace.pytorch", "torch"),
     "lint": ("archspace.rules", ""),
     "predict": ("archspace.latency", ""),

@@ -56,7 +56,7 @@ def load(path: str | Path) -> tuple[nn.Module, Graph]:
         data = Path(path).read_bytes()
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {error.strerror}") from None
-    graph = _read_graph(data, path)
+    graph = read_graph(data, path)
     try:
         with quiet("torch.export"):  # it logs a page before it raises
             return torch.export.load(io.BytesIO(data)).module(), graph
@@ -66,7 +66,8 @@ def load(path: str | Path) -> tuple[nn.Module, Graph]:
         ) from None
 
 
-def _read_graph(data: bytes, path: str | Path) -> Graph:
+def read_graph(data: bytes, path: str | Path) -> Graph:
+    """The graph inside a .pt2 file's bytes; nothing else of it is looked at. Raises FileError."""
     # Asked of the archive itself, first: torch.export.load does not look at the checksums.
     try:
         with ZipFile(io.BytesIO(data)) as archive:
