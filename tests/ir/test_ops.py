@@ -21,11 +21,13 @@ EXAMPLES: dict[str, tuple[Op, tuple[Shape, ...]]] = {
     "Add": (ops.Add(), ((1, 6, 8, 8), (1, 6, 8, 8))),
     "AvgPool2d": (ops.AvgPool2d(3, stride=2, padding=1), ((1, 6, 8, 8),)),
     "BatchNorm2d": (ops.BatchNorm2d(6), ((1, 6, 8, 8),)),
+    "ChannelGather": (ops.ChannelGather((6, 0, 5, 1)), ((1, 6, 8, 8), (1, 2, 8, 8))),
     "ChannelShuffle": (ops.ChannelShuffle(3), ((1, 6, 8, 8),)),
     "ChannelSlice": (ops.ChannelSlice(2, 5), ((1, 6, 8, 8),)),
     "Concat": (ops.Concat(), ((1, 6, 8, 8), (1, 2, 8, 8))),
     "Conv2d": (ops.Conv2d(6, 4, 3, stride=2, groups=2, bias=True), ((1, 6, 8, 8),)),
     "Dropout": (ops.Dropout(0.2), ((1, 6),)),
+    "FixedShift": (ops.FixedShift((0, 1, 0, -2, 0, 0), (0, 0, 0, 1, -1, 0), inplace=True), ((1, 6, 8, 8),)),
     "Flatten": (ops.Flatten(), ((1, 6, 8, 8),)),
     "GELU": (ops.GELU(), ((1, 6, 8, 8),)),
     "GroupedShift": (ops.GroupedShift(10), ((1, 10, 8, 8),)),
@@ -46,9 +48,9 @@ EXAMPLES: dict[str, tuple[Op, tuple[Shape, ...]]] = {
     "SparseShift": (ops.SparseShift(6, 2), ((1, 6, 8, 8),)),
 }
 IMAGE_OPS = (
-    "AdaptiveAvgPool2d", "AvgPool2d", "ChannelShuffle", "Conv2d", "GroupedShift", "MaxPool2d", "Pad", "SparseShift",
+    "AdaptiveAvgPool2d", "AvgPool2d", "ChannelShuffle", "Conv2d", "FixedShift", "GroupedShift", "MaxPool2d", "Pad", "SparseShift",
 )  # fmt: skip
-MANY_INPUTS = ("Add", "Concat", "Multiply", "Opaque")
+MANY_INPUTS = ("Add", "ChannelGather", "Concat", "Multiply", "Opaque")
 SHAPE_IS_A_FIELD = ("Input", "Opaque")  # their batch does not follow from their inputs
 
 
