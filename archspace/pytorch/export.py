@@ -71,6 +71,8 @@ def read_graph(data: bytes, path: str | Path) -> Graph:
     # Asked of the archive itself, first: torch.export.load does not look at the checksums.
     try:
         with ZipFile(io.BytesIO(data)) as archive:
+            if min((entry.header_offset for entry in archive.infolist()), default=0):  # the end of a zip that lies inside this one
+                raise FileError(f"{path}: is truncated: its table of contents is missing. Build it again from its graph.")
             damaged = archive.testzip()
             if damaged is not None:
                 raise FileError(f"{path}: is damaged: the checksum of {damaged} in it is wrong. Build it again from its graph.")

@@ -27,6 +27,7 @@ from archspace.ir.serde import save as save_graph
 from archspace.pytorch.export import read_graph
 from archspace.pytorch.export import save as save_program
 from archspace.pytorch.lower import Network, to_module
+from archspace.pytorch.oracle import quiet
 
 GRAPH, WEIGHTS, PROGRAM = "graph.json", "weights.pt", "model.pt2"
 UNREADABLE = (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, AttributeError, TypeError, IndexError)
@@ -69,7 +70,8 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     """A state dict that torch.save wrote: names and tensors, nothing else is loaded. Raises FileError."""
     data = _read_bytes(Path(path))
     try:
-        state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        with quiet():
+            state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except UNREADABLE:
         raise FileError(
             f"{path}: must be a plain state dict that torch.save wrote, whole and of tensors alone, but is not; "
