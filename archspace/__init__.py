@@ -20,7 +20,7 @@ from archspace.zoo import build
 if TYPE_CHECKING:
     from archspace.latency import predict
     from archspace.onnx import from_onnx
-    from archspace.pytorch import from_export, from_torch, load_weights, to_module
+    from archspace.pytorch import deploy, from_export, from_torch, load_weights, to_module
     from archspace.results import write_results
     from archspace.rules import lint
     from archspace.space import Space
@@ -35,6 +35,7 @@ __all__ = [
     "Space",
     "analyze",
     "build",
+    "deploy",
     "from_export",
     "from_onnx",
     "from_torch",
@@ -51,6 +52,7 @@ __all__ = [
 # Names that are imported when first asked for (PEP 562): the module that holds each, and the extra that it needs.
 _LAZY = {
     "Space": ("archspace.space", ""),
+    "deploy": ("archspace.pytorch", "torch"),
     "from_export": ("archspace.pytorch", "torch"),
     "from_onnx": ("archspace.onnx", "onnx"),
     "from_torch": ("archspace.pytorch", "torch"),

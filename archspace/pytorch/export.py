@@ -56,7 +56,7 @@ def load(path: str | Path) -> tuple[nn.Module, Graph]:
         data = Path(path).read_bytes()
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {error.strerror}") from None
-    graph = _read_graph(data, path)
+    graph = read_graph(data, path)
     try:
         with quiet("torch.export"):  # it logs a page before it raises
             return torch.export.load(io.BytesIO(data)).module(), graph
@@ -76,13 +76,16 @@ def graph_in(path: str | Path) -> Graph | None:
         raise FileError(f"{path}: cannot be read: {error.strerror}") from None
     except BadZipFile:
         return None
-    return _read_graph(data, path) if has_graph else None
+    return read_graph(data, path) if has_graph else None
 
 
-def _read_graph(data: bytes, path: str | Path) -> Graph:
+def read_graph(data: bytes, path: str | Path) -> Graph:
+    """The graph inside a .pt2 file's bytes; nothing else of it is looked at. Raises FileError."""
     # Asked of the archive itself, first: torch.export.load does not look at the checksums.
     try:
         with ZipFile(io.BytesIO(data)) as archive:
+            if min((entry.header_offset for entry in archive.infolist()), default=0):  # the end of a zip that lies inside this one
+                raise FileError(f"{path}: is truncated: its table of contents is missing. Build it again from its graph.")
             damaged = archive.testzip()
             if damaged is not None:
                 raise FileError(f"{path}: is damaged: the checksum of {damaged} in it is wrong. Build it again from its graph.")

@@ -12,9 +12,10 @@ from typing import Any
 from zipfile import BadZipFile, ZipFile
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from archspace.errors import FileError
+from archspace.files import check_writable
 
 State = dict[str, Tensor]
 
@@ -144,3 +145,14 @@ def _pt2_tensor(data: bytes, entry: Mapping[str, Any]) -> Tensor:
 
 
 READERS: dict[str, Callable[[bytes], State]] = {".safetensors": _safetensors_state, ".pt2": _pt2_state}
+
+
+def write_state(module: nn.Module, path: str | Path, *, force: bool = False) -> None:
+    """Write a module's state dict as torch.save does. Raises FileError when the file is there (without `force`) or cannot be written."""
+    target = check_writable(path, force=force)
+    buffer = io.BytesIO()
+    torch.save(module.state_dict(), buffer)
+    try:
+        target.write_bytes(buffer.getvalue())
+    except OSError as error:
+        raise FileError(f"{path}: cannot be written: {error.strerror}") from None

@@ -22,11 +22,13 @@ EXAMPLES: dict[str, tuple[Op, tuple[Shape, ...]]] = {
     "Add": (ops.Add(), ((1, 6, 8, 8), (1, 6, 8, 8))),
     "AvgPool2d": (ops.AvgPool2d(3, stride=2, padding=1), ((1, 6, 8, 8),)),
     "BatchNorm2d": (ops.BatchNorm2d(6), ((1, 6, 8, 8),)),
+    "ChannelGather": (ops.ChannelGather((6, 0, 5, 1)), ((1, 6, 8, 8), (1, 2, 8, 8))),
     "ChannelShuffle": (ops.ChannelShuffle(3), ((1, 6, 8, 8),)),
     "ChannelSlice": (ops.ChannelSlice(2, 5), ((1, 6, 8, 8),)),
     "Concat": (ops.Concat(), ((1, 6, 8, 8), (1, 2, 8, 8))),
     "Conv2d": (ops.Conv2d(6, 4, 3, stride=2, groups=2, bias=True), ((1, 6, 8, 8),)),
     "Dropout": (ops.Dropout(0.2), ((1, 6),)),
+    "FixedShift": (ops.FixedShift((0, 1, 0, -2, 0, 0), (0, 0, 0, 1, -1, 0), inplace=True), ((1, 6, 8, 8),)),
     "Flatten": (ops.Flatten(), ((1, 6, 8, 8),)),
     "GELU": (ops.GELU(), ((1, 6, 8, 8),)),
     "GroupedShift": (ops.GroupedShift(10), ((1, 10, 8, 8),)),
@@ -53,12 +55,12 @@ for op, shapes in reversed((*BUILT, *REFUSED)):
         EXAMPLES[type(op).__name__] = (op, tuple((1, *shape[1:]) for shape in shapes))
 EXAMPLES["DynamicConv2d"] = (ops.DynamicConv2d(2, 1), ((1, 6, 8, 8), (1, 6, 3, 3)))
 IMAGE_OPS = (
-    "AdaptiveAvgPool2d", "AvgPool2d", "ChannelShuffle", "Conv2d", "GroupedShift", "MaxPool2d", "Pad", "SparseShift",
+    "AdaptiveAvgPool2d", "AvgPool2d", "ChannelShuffle", "Conv2d", "FixedShift", "GroupedShift", "MaxPool2d", "Pad", "SparseShift",
     "PixelShuffle", "PixelUnshuffle", "Unfold",
 )  # fmt: skip
 MANY_INPUTS = (
-    "Add", "Concat", "Multiply", "Opaque",
-    "DynamicConv2d", "Einsum", "GRU", "Index", "LSTM", "MatMul", "Pointwise", "RNN", "ScaledDotProductAttention", "Stack",
+    "Add", "ChannelGather", "Concat", "Multiply", "Opaque",
+    "DynamicConv2d", "Einsum", "GRU", "Index", "LSTM", "MatMul", "Overwrite", "Pointwise", "RNN", "ScaledDotProductAttention", "Stack",
 )  # fmt: skip
 NO_INPUTS = ("Input", "Parameter")
 # Their batch does not follow from their inputs, or one of those is a weight without a batch.

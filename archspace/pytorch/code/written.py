@@ -19,7 +19,7 @@ from archspace.errors import LawError
 from archspace.ir import ops
 from archspace.ir.ops import Op, Shape
 from archspace.pytorch.code.layout import Bracket, Code, call
-from archspace.pytorch.lower import Call, Lowered, Placeholder
+from archspace.pytorch.lowered import Call, Lowered, Placeholder
 
 REQUIRED = inspect.Parameter.empty
 # Constructor words whose pair of equal numbers is written as one number.

@@ -129,7 +129,7 @@ class _Assembly:
         """What the table says; None where it has no row."""
         if step.target == LAYER:
             layer = step.arguments["module"]
-            return (LAYERS[type(layer)](layer),)
+            return Fed((LAYERS[type(layer)](layer),), tuple(dict.fromkeys(call.flowing)))
         if step.target.startswith("aten.expand") and self._only_broadcasts(step):
             return ()
         rule = ATEN.get(step.target)
