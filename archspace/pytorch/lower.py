@@ -6,7 +6,7 @@ import operator
 import re
 from collections.abc import Callable
 from keyword import iskeyword
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import torch
 from torch import Tensor, fx, nn

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import warnings
 from collections.abc import Callable, Mapping
 from math import prod
 from pathlib import Path
@@ -76,7 +77,9 @@ def _torch_state(data: bytes) -> State:
 
 def _unpickled(data: bytes) -> Any:
     try:
-        return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about pickle protocols: what cannot be read raises
+            return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except UnpicklingError:
         raise FileError(
             "must be a state dict that torch.save wrote, but holds something else; a pickle of other objects is never loaded, since it "
@@ -86,7 +89,7 @@ def _unpickled(data: bytes) -> Any:
 
 def _tensors_in(value: Any) -> State:
     """The state dict in a checkpoint: the value itself, or what it keeps under one of the usual words."""
-    for _ in range(2):
+    for _ in range(3):
         if isinstance(value, Mapping) and value and all(isinstance(one, Tensor) for one in value.values()):
             return {str(name): tensor for name, tensor in value.items()}
         inside = [value[word] for word in WRAPPERS if isinstance(value, Mapping) and isinstance(value.get(word), Mapping)]
