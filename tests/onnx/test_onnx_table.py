@@ -61,11 +61,30 @@ def ints(*values: int) -> np.ndarray[Any, Any]:
 SAME_ELEMENTS = [
     one(kind, f"Pointwise[function={function}]")
     for kind, function in {
-        "Abs": "abs", "Asin": "asin", "Acos": "acos", "Atan": "atan", "Ceil": "ceil", "Cos": "cos", "Cosh": "cosh", "Erf": "erf", "Exp": "exp",
-        "Floor": "floor", "Log": "log", "Neg": "neg", "Reciprocal": "reciprocal", "Round": "round", "Selu": "selu", "Sign": "sign", "Sin": "sin",
-        "Sinh": "sinh", "Softplus": "softplus", "Softsign": "softsign", "Sqrt": "sqrt", "Tan": "tan",
+        "Abs": "abs",
+        "Asin": "asin",
+        "Acos": "acos",
+        "Atan": "atan",
+        "Ceil": "ceil",
+        "Cos": "cos",
+        "Cosh": "cosh",
+        "Erf": "erf",
+        "Exp": "exp",
+        "Floor": "floor",
+        "Log": "log",
+        "Neg": "neg",
+        "Reciprocal": "reciprocal",
+        "Round": "round",
+        "Selu": "selu",
+        "Sign": "sign",
+        "Sin": "sin",
+        "Sinh": "sinh",
+        "Softplus": "softplus",
+        "Softsign": "softsign",
+        "Sqrt": "sqrt",
+        "Tan": "tan",
     }.items()
-]  # fmt: skip
+]
 
 CASES = [
     *SAME_ELEMENTS,
@@ -75,7 +94,11 @@ CASES = [
     Case(
         "HardSigmoid",
         [IMAGE],
-        ["Pointwise[function=mul, arguments=(0.2,)]", "Pointwise[function=add, arguments=(0.5,)]", "Pointwise[function=clamp, arguments=(0.0, 1.0)]"],
+        [
+            "Pointwise[function=mul, arguments=(0.2,)]",
+            "Pointwise[function=add, arguments=(0.5,)]",
+            "Pointwise[function=clamp, arguments=(0.0, 1.0)]",
+        ],
     ),
     one("LeakyRelu", "LeakyReLU[negative_slope=0.2]", alpha=0.2),
     one("Elu", "ELU[alpha=0.7]", alpha=0.7),
@@ -125,7 +148,12 @@ CASES = [
     ],
     Case("Not", [IMAGE], ["Pointwise[function=logical_not]"], dtype=TensorProto.BOOL),
     Case("BitwiseNot", [IMAGE], ["Pointwise[function=bitwise_not]"], dtype=TensorProto.INT32),
-    Case("Where", [np.array([True, False, True, False, True]), IMAGE, IMAGE], ["Parameter[shape=(5,), learned=False]", "Pointwise[function=where]"], computed=False),
+    Case(
+        "Where",
+        [np.array([True, False, True, False, True]), IMAGE, IMAGE],
+        ["Parameter[shape=(5,), learned=False]", "Pointwise[function=where]"],
+        computed=False,
+    ),
     Case("Cast", [IMAGE], [], {"to": TensorProto.FLOAT}),
     Case("Cast", [IMAGE], ["Pointwise[function=to]"], {"to": TensorProto.DOUBLE}, computed=False),
     Case("CastLike", [IMAGE, ints(1)], ["Pointwise[function=to]"], computed=False),
@@ -138,7 +166,13 @@ CASES = [
     Case("ReduceMean", [IMAGE, ints(-1)], ["Reduce[function=mean, dims=(3,), keepdim=True]"]),
     *[
         Case(kind, [IMAGE, ints(1, 3)], [f"Reduce[function={word}, dims=(1, 3)]"], {"keepdims": 0})
-        for kind, word in {"ReduceSum": "sum", "ReduceMax": "amax", "ReduceMin": "amin", "ReduceL2": "norm", "ReduceLogSumExp": "logsumexp"}.items()
+        for kind, word in {
+            "ReduceSum": "sum",
+            "ReduceMax": "amax",
+            "ReduceMin": "amin",
+            "ReduceL2": "norm",
+            "ReduceLogSumExp": "logsumexp",
+        }.items()
     ],
     Case("ReduceSum", [IMAGE], [], {"noop_with_empty_axes": 1}),
     Case("ReduceProd", [IMAGE, ints(2)], ["Reduce[function=prod, dims=(2,), keepdim=True]"]),
@@ -162,7 +196,11 @@ CASES = [
     Case("Split", [IMAGE, ints(1, 3)], ["ChannelSlice[start=0, stop=1]", "ChannelSlice[start=1, stop=4]"], {"axis": 1}, outputs=2),
     Case("Split", [IMAGE], ["Slice[dim=2, start=0, stop=3]", "Slice[dim=2, start=3, stop=6]"], {"axis": 2, "num_outputs": 2}, outputs=2),
     Case("Slice", [IMAGE, ints(1), ints(3), ints(1)], ["ChannelSlice[start=1, stop=3]"]),
-    Case("Slice", [IMAGE, ints(-5, 0), ints(99, 2), ints(2, 3), ints(2, 1)], ["Slice[dim=2, start=1, stop=6, step=2]", "Slice[dim=3, start=0, stop=2]"]),
+    Case(
+        "Slice",
+        [IMAGE, ints(-5, 0), ints(99, 2), ints(2, 3), ints(2, 1)],
+        ["Slice[dim=2, start=1, stop=6, step=2]", "Slice[dim=3, start=0, stop=2]"],
+    ),
     Case("Slice", [IMAGE, ints(-1), ints(-99), ints(3), ints(-1)], ["Flip[dims=(3,)]"]),
     Case("Gather", [IMAGE, np.int64(-1)], ["Select[dim=2, index=5]"], {"axis": 2}),
     Case("Gather", [IMAGE, ints(1, 2)], ["ChannelSlice[start=1, stop=3]"], {"axis": 1}),
@@ -176,7 +214,12 @@ CASES = [
     Case(
         "DepthToSpace",
         [(1, 8, 2, 3)],
-        ["Reshape[shape=(2, 2, 2, 2, 3)]", "Permute[dims=(0, 3, 1, 2, 4, 5)]", "Reshape[shape=(8, 2, 3)]", "PixelShuffle[upscale_factor=2]"],
+        [
+            "Reshape[shape=(2, 2, 2, 2, 3)]",
+            "Permute[dims=(0, 3, 1, 2, 4, 5)]",
+            "Reshape[shape=(8, 2, 3)]",
+            "PixelShuffle[upscale_factor=2]",
+        ],
         {"blocksize": 2},
     ),
     Case(
@@ -188,35 +231,104 @@ CASES = [
     Case("Pad", [IMAGE, ints(0, 0, 1, 2, 0, 0, 3, 4)], ["Pad[padding=(2, 4, 1, 3)]"]),
     Case("Pad", [IMAGE, ints(1, 2), X(3), ints(-1)], ["PadNd[padding=(1, 2), value=3.0]"]),
     Case("Pad", [IMAGE, ints(0, 0, 1, 1, 0, 0, 1, 1)], ["PadNd[padding=(1, 1, 1, 1), mode=reflect]"], {"mode": "reflect"}),
-    Case("Resize", [IMAGE, None, np.array([1, 1, 2, 2], X)], ["Interpolate[scale_factor=(2.0, 2.0)]"], {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}),
+    Case(
+        "Resize",
+        [IMAGE, None, np.array([1, 1, 2, 2], X)],
+        ["Interpolate[scale_factor=(2.0, 2.0)]"],
+        {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"},
+    ),
     Case("Resize", [IMAGE, None, None, ints(2, 4, 9, 7)], ["Interpolate[size=(9, 7), mode=bilinear]"], {"mode": "linear"}),
-    Case("Resize", [IMAGE, None, None, ints(2, 4, 9, 7)], ["Interpolate[size=(9, 7), mode=bilinear, align_corners=True]"], {"mode": "linear", "coordinate_transformation_mode": "align_corners"}),
-    Case("MaxPool", [IMAGE], ["MaxPool2d[kernel_size=3, stride=2, padding=1]"], {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1]}),
-    Case("MaxPool", [IMAGE], ["MaxPool2d[kernel_size=3, stride=2, ceil_mode=True]"], {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [0, 0, 1, 0]}),
-    Case("MaxPool", [(1, 2, 9)], ["PoolNd[kind=max, kernel_size=(2,), stride=(1,), dilation=(2,)]"], {"kernel_shape": [2], "dilations": [2]}),
+    Case(
+        "Resize",
+        [IMAGE, None, None, ints(2, 4, 9, 7)],
+        ["Interpolate[size=(9, 7), mode=bilinear, align_corners=True]"],
+        {"mode": "linear", "coordinate_transformation_mode": "align_corners"},
+    ),
+    Case(
+        "MaxPool",
+        [IMAGE],
+        ["MaxPool2d[kernel_size=3, stride=2, padding=1]"],
+        {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1]},
+    ),
+    Case(
+        "MaxPool",
+        [IMAGE],
+        ["MaxPool2d[kernel_size=3, stride=2, ceil_mode=True]"],
+        {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [0, 0, 1, 0]},
+    ),
+    Case(
+        "MaxPool", [(1, 2, 9)], ["PoolNd[kind=max, kernel_size=(2,), stride=(1,), dilation=(2,)]"], {"kernel_shape": [2], "dilations": [2]}
+    ),
     Case("AveragePool", [IMAGE], ["AvgPool2d[kernel_size=2, stride=2]"], {"kernel_shape": [2, 2], "strides": [2, 2]}),
-    Case("AveragePool", [IMAGE], ["AvgPool2d[kernel_size=3, stride=1, padding=1, count_include_pad=False]"], {"kernel_shape": [3, 3], "auto_pad": "SAME_UPPER"}),
-    Case("AveragePool", [(1, 2, 4, 4, 4)], ["PoolNd[kind=avg, kernel_size=(2, 2, 2), stride=(2, 2, 2)]"], {"kernel_shape": [2, 2, 2], "strides": [2, 2, 2]}),
+    Case(
+        "AveragePool",
+        [IMAGE],
+        ["AvgPool2d[kernel_size=3, stride=1, padding=1, count_include_pad=False]"],
+        {"kernel_shape": [3, 3], "auto_pad": "SAME_UPPER"},
+    ),
+    Case(
+        "AveragePool",
+        [(1, 2, 4, 4, 4)],
+        ["PoolNd[kind=avg, kernel_size=(2, 2, 2), stride=(2, 2, 2)]"],
+        {"kernel_shape": [2, 2, 2], "strides": [2, 2, 2]},
+    ),
     Case("LpPool", [IMAGE], ["PoolNd[kind=lp, kernel_size=(2, 2), stride=(2, 2)]"], {"kernel_shape": [2, 2], "strides": [2, 2], "p": 2}),
     Case("GlobalAveragePool", [IMAGE], ["AdaptiveAvgPool2d"]),
     Case("GlobalAveragePool", [(2, 3, 5)], ["AdaptivePoolNd[kind=avg, output_size=(1,)]"]),
     Case("GlobalMaxPool", [IMAGE], ["AdaptivePoolNd[kind=max, output_size=(1, 1)]"]),
     Case("MatMul", [(2, 3, 4), (4, 5)], ["MatMul"]),
     Case("MatMul", [(2, 3, 4), (4,)], ["Reshape[shape=(1,), folds_batch=True]", "MatMul", "Reshape[shape=(3,), folds_batch=True]"]),
-    Case("Gemm", [(2, 3), (4, 3), (4,)], ["Permute[dims=(1, 0)]", "MatMul", "Pointwise[function=mul, arguments=(0.5,)]", "Add"], {"transB": 1, "alpha": 0.5}),
+    Case(
+        "Gemm",
+        [(2, 3), (4, 3), (4,)],
+        ["Permute[dims=(1, 0)]", "MatMul", "Pointwise[function=mul, arguments=(0.5,)]", "Add"],
+        {"transB": 1, "alpha": 0.5},
+    ),
     Case("Einsum", [(2, 3, 4), (2, 4, 5)], ["Einsum[equation=bij,bjk->bik]"], {"equation": "bij, bjk -> bik"}),
     Case("Attention", [(2, 4, 5, 8), (2, 4, 6, 8), (2, 4, 6, 7)], ["ScaledDotProductAttention"], opset=23),
     Case("Attention", [(2, 4, 5, 8), (2, 2, 6, 8), (2, 2, 6, 8)], ["ScaledDotProductAttention[enable_gqa=True]"], opset=23),
-]  # fmt: skip
+]
 
-WEIGHTED = [
-    (Case("Conv", [IMAGE, draws(8, 2, 3, 3), draws(8)], ["Conv2d[in_channels=4, out_channels=8, kernel_size=3, stride=2, padding=1, groups=2, bias=True]"], {"group": 2, "strides": [2, 2], "pads": [1, 1, 1, 1]}), 2 * 8 * 3 * 3 * 18),
-    (Case("Conv", [IMAGE, draws(8, 4, 3, 3)], ["Pad[padding=(1, 1, 0, 1)]", "Conv2d[in_channels=4, out_channels=8, kernel_size=3, stride=(2, 1)]"], {"auto_pad": "SAME_UPPER", "strides": [2, 1], "dilations": [1, 1]}), 2 * 8 * 3 * 5 * 36),
-    (Case("Conv", [(2, 4, 9), draws(6, 4, 3)], ["ConvNd[in_channels=4, out_channels=6, kernel_size=(3,), stride=(2,)]"], {"strides": [2]}), 2 * 6 * 4 * 12),
+WEIGHTED: list[tuple[Case, int]] = [
+    (
+        Case(
+            "Conv",
+            [IMAGE, draws(8, 2, 3, 3), draws(8)],
+            ["Conv2d[in_channels=4, out_channels=8, kernel_size=3, stride=2, padding=1, groups=2, bias=True]"],
+            {"group": 2, "strides": [2, 2], "pads": [1, 1, 1, 1]},
+        ),
+        2 * 8 * 3 * 3 * 18,
+    ),
+    (
+        Case(
+            "Conv",
+            [IMAGE, draws(8, 4, 3, 3)],
+            ["Pad[padding=(1, 1, 0, 1)]", "Conv2d[in_channels=4, out_channels=8, kernel_size=3, stride=(2, 1)]"],
+            {"auto_pad": "SAME_UPPER", "strides": [2, 1], "dilations": [1, 1]},
+        ),
+        2 * 8 * 3 * 5 * 36,
+    ),
+    (
+        Case(
+            "Conv", [(2, 4, 9), draws(6, 4, 3)], ["ConvNd[in_channels=4, out_channels=6, kernel_size=(3,), stride=(2,)]"], {"strides": [2]}
+        ),
+        2 * 6 * 4 * 12,
+    ),
     (Case("Conv", [IMAGE, (8, 4, 1, 1)], ["DynamicConv2d"]), 2 * 8 * 30 * 4),
-    (Case("ConvTranspose", [IMAGE, draws(4, 3, 2, 2), draws(3)], ["ConvTransposeNd[in_channels=4, out_channels=3, kernel_size=(2, 2), stride=(2, 2), bias=True]"], {"strides": [2, 2]}), 2 * 30 * 4 * 3 * 4),
+    (
+        Case(
+            "ConvTranspose",
+            [IMAGE, draws(4, 3, 2, 2), draws(3)],
+            ["ConvTransposeNd[in_channels=4, out_channels=3, kernel_size=(2, 2), stride=(2, 2), bias=True]"],
+            {"strides": [2, 2]},
+        ),
+        2 * 30 * 4 * 3 * 4,
+    ),
     (Case("Gemm", [(2, 3), draws(4, 3), draws(4)], ["Linear[in_features=3, out_features=4]"], {"transB": 1}), 2 * 12),
-    (Case("Gemm", [(3, 2), draws(3, 4)], ["Permute[dims=(1, 0)]", "Linear[in_features=3, out_features=4, bias=False]"], {"transA": 1}), 2 * 12),
+    (
+        Case("Gemm", [(3, 2), draws(3, 4)], ["Permute[dims=(1, 0)]", "Linear[in_features=3, out_features=4, bias=False]"], {"transA": 1}),
+        2 * 12,
+    ),
     (Case("MatMul", [(2, 5, 3), draws(3, 4)], ["Linear[in_features=3, out_features=4, bias=False]"]), 10 * 12),
     (Case("BatchNormalization", [IMAGE, *[draws(4)] * 4], ["BatchNorm2d[num_features=4, momentum=0.2]"], {"momentum": 0.8}), 0),
     (Case("BatchNormalization", [(2, 4), *[draws(4)] * 4], ["BatchNormNd[num_features=4, eps=0.001]"], {"epsilon": 1e-3}), 0),
@@ -226,10 +338,40 @@ WEIGHTED = [
     (Case("SimplifiedLayerNormalization", [IMAGE, draws(5)], ["RMSNorm[normalized_shape=(5,), eps=1e-05]"]), 0),
     (Case("GroupNormalization", [IMAGE, draws(4), draws(4)], ["GroupNorm[num_groups=2, num_channels=4]"], {"num_groups": 2}, opset=21), 0),
     (Case("InstanceNormalization", [IMAGE, draws(4), draws(4)], ["InstanceNorm[num_features=4, affine=True]"]), 0),
-    (Case("LSTM", [(7, 2, 3), draws(2, 20, 3), draws(2, 20, 5), draws(2, 40)], ["LSTM[input_size=3, hidden_size=5, bidirectional=True]", "Reshape[shape=(2, 2, 5)]", "Permute[dims=(0, 2, 1, 3)]"], {"hidden_size": 5, "direction": "bidirectional"}), 14 * 2 * 20 * 8),
-    (Case("GRU", [(7, 2, 3), draws(1, 15, 3), draws(1, 15, 5)], ["Flip[dims=(0,)]", "GRU[input_size=3, hidden_size=5, bias=False]", "Flip[dims=(0,)]", "Reshape[shape=(2, 1, 5)]", "Permute[dims=(0, 2, 1, 3)]"], {"hidden_size": 5, "direction": "reverse"}), 14 * 15 * 8),
-    (Case("RNN", [(2, 7, 3), draws(1, 5, 3), draws(1, 5, 5)], ["RNN[input_size=3, hidden_size=5, bias=False, batch_first=True]", "Reshape[shape=(7, 1, 5)]"], {"hidden_size": 5, "layout": 1}), 14 * 5 * 8),
-]  # fmt: skip
+    (
+        Case(
+            "LSTM",
+            [(7, 2, 3), draws(2, 20, 3), draws(2, 20, 5), draws(2, 40)],
+            ["LSTM[input_size=3, hidden_size=5, bidirectional=True]", "Reshape[shape=(2, 2, 5)]", "Permute[dims=(0, 2, 1, 3)]"],
+            {"hidden_size": 5, "direction": "bidirectional"},
+        ),
+        14 * 2 * 20 * 8,
+    ),
+    (
+        Case(
+            "GRU",
+            [(7, 2, 3), draws(1, 15, 3), draws(1, 15, 5)],
+            [
+                "Flip[dims=(0,)]",
+                "GRU[input_size=3, hidden_size=5, bias=False]",
+                "Flip[dims=(0,)]",
+                "Reshape[shape=(2, 1, 5)]",
+                "Permute[dims=(0, 2, 1, 3)]",
+            ],
+            {"hidden_size": 5, "direction": "reverse"},
+        ),
+        14 * 15 * 8,
+    ),
+    (
+        Case(
+            "RNN",
+            [(2, 7, 3), draws(1, 5, 3), draws(1, 5, 5)],
+            ["RNN[input_size=3, hidden_size=5, bias=False, batch_first=True]", "Reshape[shape=(7, 1, 5)]"],
+            {"hidden_size": 5, "layout": 1},
+        ),
+        14 * 5 * 8,
+    ),
+]
 
 
 def model_of(case: Case) -> onnx.ModelProto:
@@ -245,7 +387,10 @@ def model_of(case: Case) -> onnx.ModelProto:
     outputs = [f"y{i}" for i in range(case.outputs)]
     node = helper.make_node(kind, names, outputs, domain=domain, **case.attrs)
     shape = case.inputs[0] if isinstance(case.inputs[0], tuple) else None
-    said = [helper.make_tensor_value_info(name, 0, shape if "." in case.kind or case.kind.startswith("Simplified") else None) for name in outputs]
+    said = [
+        helper.make_tensor_value_info(name, 0, shape if "." in case.kind or case.kind.startswith("Simplified") else None)
+        for name in outputs
+    ]
     graph = helper.make_graph([node], "one", flowing, said, constants)
     opsets = [helper.make_opsetid("", case.opset), *([helper.make_opsetid(domain, 1)] if domain else [])]
     return helper.make_model(graph, opset_imports=opsets, ir_version=10)
