@@ -82,6 +82,7 @@ class _Assembly:
         self.owned: set[str] = set()  # weights of nodes so far
         self.literals: set[str] = set()  # constants of the code: no parameters where ops read them as they read activations
         self.calls = 0
+        self.broken: LawError | None = None  # the law that the node at hand breaks
         graph = model.graph
         self.used = {value.name for value in graph.output} | set(_names_read(graph.node))
         self.said = {value.name: dims_of(value) for value in (*graph.value_info, *graph.output) if value.type.HasField("tensor_type")}
@@ -119,6 +120,7 @@ class _Assembly:
         else:
             kind = node.op_type if node.domain in OWN_DOMAINS else f"{node.domain}.{node.op_type}"
             call = Call(node.op_type, attrs, tuple(tensors), tuple(outs), self.opset)
+            self.broken = None
             if not self._read(node, kind, call, types):
                 self._opaque(node, kind, flowing, tensors, outs, types)
 
@@ -133,8 +135,8 @@ class _Assembly:
             return False
         self.said |= {value.name: dims_of(value) for value in graph.value_info if value.type.HasField("tensor_type")}
         self._initialisers(graph)
-        for node in graph.node:
-            self._node(node)
+        for inner in graph.node:
+            self._node(inner)
         for name, value in zip(node.output, graph.output, strict=True):
             self.held[name] = self.held[value.name]
             self.types[name] = self.types.get(value.name, TensorProto.FLOAT)
@@ -216,7 +218,8 @@ class _Assembly:
         try:
             plan = ONNX[kind](call) if kind in ONNX else None
             shapes = None if plan is None else self._shapes(node, call, plan)
-        except MALFORMED:
+        except MALFORMED as error:
+            self.broken = error if isinstance(error, LawError) else None
             return False
         if plan is None or shapes is None:
             return False
@@ -315,7 +318,7 @@ class _Assembly:
                 continue
             shape = outs[i]
             if shape is None:
-                raise LawError(_unknown_shape(node))
+                raise self.broken.at(node.name or node.output[0]) if self.broken is not None else LawError(_unknown_shape(node))
             op = Opaque(kind, shape, sum(self.sizes[one] for one in weights))
             self.types[name] = types[i]
             self.held[name] = self._append(Pending(op, inputs, shape, place_of(node), number, weights))
