@@ -10,18 +10,7 @@ from typing import Any
 from archspace.errors import LawError
 from archspace.ir.counts import Counts
 from archspace.ir.graph import Graph, Node
-from archspace.ir.ops import (
-    Copy,
-    Flatten,
-    Input,
-    Op,
-    Opaque,
-    Overwrite,
-    Pad,
-    Parameter,
-    Reshape,
-    Shape,
-)
+from archspace.ir.ops import Copy, Flatten, Input, Op, Opaque, Overwrite, Pad, PadNd, Parameter, Reshape, Shape
 from archspace.pytorch.importer.aten import ATEN, BROADCASTING, CHECKS, COUNTED, FACTORIES
 from archspace.pytorch.importer.calls import Call, Fed, Operand, Parts, Reading, Results
 from archspace.pytorch.importer.own_layers import LAYER, LAYERS
@@ -29,7 +18,7 @@ from archspace.pytorch.importer.patterns import find_shuffles
 from archspace.pytorch.importer.program import Path, Program, Ref, Step, refs_in
 from archspace.pytorch.importer.scopes import Scopes
 
-SIDE_WORDS: dict[type[Op], str] = {Pad: "pad", Flatten: "flatten", Copy: "copy"}  # ops that only prepare or finish a call's own op
+SIDE_WORDS: dict[type[Op], str] = {Pad: "pad", PadNd: "pad", Flatten: "flatten", Copy: "copy"}  # ops that only prepare or finish a call's own op
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,7 +283,9 @@ class _Assembly:
         nodes: list[Node] = []
         for one in [self.pending[i] for i in kept]:
             scope = self.scopes.scope(one.path)
-            if self.scopes.is_leaf(one.path) and len(steps[one.path]) == 1 and not one.is_side and not isinstance(one.op, Parameter):
+            if isinstance(one.op, Parameter) and one.word in self.program.sizes:
+                name = self.scopes.unique(one.word)
+            elif self.scopes.is_leaf(one.path) and len(steps[one.path]) == 1 and not one.is_side and not isinstance(one.op, Parameter):
                 name = self.scopes.unique(scope) if scope in whole else scope
                 whole.add(scope)
             elif self.scopes.is_leaf(one.path) and len(steps[one.path]) == 1:

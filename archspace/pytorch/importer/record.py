@@ -24,7 +24,10 @@ from archspace.pytorch.importer.own_layers import LAYER, LAYERS
 from archspace.pytorch.importer.program import Datum, Path, Program, Ref, Step
 from archspace.pytorch.importer.tree import tree_of
 
-CONVOLUTIONS = ("conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
+CONVOLUTIONS = (
+    "conv1d.default", "conv2d.default", "conv3d.default", "conv_transpose1d.default", "conv_transpose2d.input", "conv_transpose3d.input",
+)  # fmt: skip
+RECURRENT = ("lstm.input", "gru.input", "rnn_tanh.input", "rnn_relu.input")
 
 # torch's function -> the overload that it is, and its arguments' names where they are not the overload's.
 WHOLE: dict[Callable[..., Any], tuple[str, tuple[str, ...]]] = {
@@ -43,11 +46,7 @@ WHOLE: dict[Callable[..., Any], tuple[str, tuple[str, ...]]] = {
     torch.matmul: ("matmul.default", ()),
     Tensor.matmul: ("matmul.default", ()),
     Tensor.__matmul__: ("matmul.default", ()),
-    torch.lstm: ("lstm.input", ()),
-    torch.gru: ("gru.input", ()),
-    torch.rnn_tanh: ("rnn_tanh.input", ()),
-    torch.rnn_relu: ("rnn_relu.input", ()),
-    **{getattr(torch, name): (f"{name}.default", ()) for name in CONVOLUTIONS},
+    **{getattr(torch, name.partition(".")[0]): (name, ()) for name in (*RECURRENT, *CONVOLUTIONS)},
 }
 KEEPS = ("aten.dropout.default", "aten.alpha_dropout.default", "aten.feature_dropout.default")  # in eval mode they return their input
 SAME_WORDS = {"training": "train"}  # arguments by name that torch.nn.functional calls otherwise than ATen
@@ -194,7 +193,7 @@ class _Whole(TorchFunctionMode):
         if known[0] == "einsum.default":
             operands = args[1] if isinstance(args[1], list | tuple) else args[1:]
             arguments = {"equation": args[0], "tensors": list(operands)}
-        if known[0].endswith(".input") and not isinstance(arguments.get("hx"), list | tuple):
+        if known[0] in RECURRENT and not isinstance(arguments.get("has_biases"), bool):
             return func(*args, **kwargs)  # packed sequences
         numbered = self.recorder.numbered(arguments)
         target = str(overload)
