@@ -8,6 +8,7 @@ import logging
 import random
 import traceback
 import warnings
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -35,6 +36,7 @@ DATA_DEPENDENT = ("data-dependent", "data dependent", "on meta tensors", "is_non
 # Layers whose calls torch.nn.functional hides from a recording.
 WITHIN = (nn.MultiheadAttention, nn.Transformer)
 
+EMPTY = (dict, OrderedDict, set)
 HOOKS = (
     "_forward_hooks", "_forward_pre_hooks", "_forward_hooks_with_kwargs", "_forward_hooks_always_called", "_forward_pre_hooks_with_kwargs",
     "_backward_hooks", "_backward_pre_hooks",
@@ -94,6 +96,8 @@ def twin(module: nn.Module, device: torch.device | None) -> nn.Module:
         for value in (*layer._parameters.values(), *layer._buffers.values(), *vars(layer).values()):
             if isinstance(value, Tensor):
                 memo[id(value)] = value if device is None else _empty(value, device)
+            elif type(value) in EMPTY and not value:  # a dozen in each layer, which copy.deepcopy takes most of its time for
+                memo[id(value)] = type(value)()
     try:
         model = unwrap(copy.deepcopy(module, memo))
     except (TypeError, RuntimeError, NotImplementedError) as error:
@@ -112,7 +116,10 @@ def twin(module: nn.Module, device: torch.device | None) -> nn.Module:
 
 
 def _empty(tensor: Tensor, device: torch.device) -> Tensor:
-    empty = torch.empty_like(tensor, device=device)
+    if type(tensor) in (Tensor, nn.Parameter) and tensor.layout == torch.strided and not tensor.is_quantized:  # empty_like is slow on meta
+        empty = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device=device)
+    else:
+        empty = torch.empty_like(tensor, device=device)
     return nn.Parameter(empty, requires_grad=False) if isinstance(tensor, nn.Parameter) else empty
 
 

@@ -210,7 +210,8 @@ def _result(target: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs
     """What a call of WHOLE returns: a tensor of its own where torch would hand back the input, and an empty one for batch norm on meta."""
     source = args[0] if args else kwargs.get("input")
     if target == "aten.batch_norm.default" and isinstance(source, Tensor) and source.is_meta:
-        return torch.empty_like(source)
+        is_plain = source.is_contiguous()
+        return torch.empty(source.shape, dtype=source.dtype, device=source.device) if is_plain else torch.empty_like(source)
     result = func(*args, **kwargs)
     return source.detach() if target in KEEPS and result is source and isinstance(source, Tensor) else result
 
