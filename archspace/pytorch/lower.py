@@ -6,7 +6,7 @@ import operator
 import re
 from collections.abc import Callable
 from keyword import iskeyword
-from typing import Any, ClassVar, NoReturn
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor, fx, nn
@@ -59,9 +59,8 @@ class Network(fx.GraphModule):
     It keeps no state of its own, so deepcopy, pickle (torch.save) and state_dict work as for any GraphModule.
     """
 
-    __jit_unused_properties__: ClassVar[list[str]] = ["feature_info"]  # torch.jit.script would compile it
-
     @property
+    @torch.jit.unused
     def feature_info(self) -> list[dict[str, Any]]:
         """What the outputs of a backbone are, in timm's words (`archspace.ir.features.feature_info`); empty for other networks."""
         return [dict(info) for info in self.meta.get("feature_info", ())]

@@ -100,9 +100,7 @@ CASES: dict[str, Case] = {
         inputs=(X, drawn(6, 12, 3, 3), drawn(6)),
     ),
     "conv2d.padding": layer(lambda: nn.Conv2d(12, 8, (3, 5), padding="same"), Conv2d(12, 8, (3, 5), 1, (1, 2), bias=True)),
-    "conv2d.padding, even": layer(
-        lambda: nn.Conv2d(12, 8, (2, 3), padding="same", bias=False), Pad((1, 1, 0, 1)), Conv2d(12, 8, (2, 3))
-    ),
+    "conv2d.padding, even": layer(lambda: nn.Conv2d(12, 8, (2, 3), padding="same", bias=False), Pad((1, 1, 0, 1)), Conv2d(12, 8, (2, 3))),
     "conv2d.padding, valid": layer(lambda: nn.Conv2d(12, 8, 3, stride=2, padding="valid"), Conv2d(12, 8, 3, 2, bias=True)),
     "conv3d.default": layer(
         lambda: nn.Conv3d(12, 8, (1, 3, 3), stride=(1, 2, 2), padding=(0, 1, 1), bias=False),

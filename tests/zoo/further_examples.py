@@ -181,7 +181,11 @@ REAL: tuple[Example, ...] = (
     *CONVOLUTIONS, *PRODUCTS, *EINSUMS, *RECURRENT, *NORMALISATIONS, *ACTIVATIONS, *REDUCTIONS, *ARRANGEMENTS, *RESIZES, *POOLS,
 )  # fmt: skip
 BUILT: tuple[Example, ...] = (*REAL, *POINTWISES, *LOOKUPS)
-REFUSED: tuple[Example, ...] = ((ops.FinalState(2, 7, batch_first=True), ((4, 2, 5),)), (ops.Index((2, 3)), (IMAGE,)), (ops.Overwrite(), (IMAGE, IMAGE)))
+REFUSED: tuple[Example, ...] = (
+    (ops.FinalState(2, 7, batch_first=True), ((4, 2, 5),)),
+    (ops.Index((2, 3)), (IMAGE,)),
+    (ops.Overwrite(), (IMAGE, IMAGE)),
+)
 
 
 def single_op(op: Op, shapes: tuple[Shape, ...]) -> Graph:

@@ -18,7 +18,13 @@ from archspace.pytorch.importer.patterns import find_shuffles
 from archspace.pytorch.importer.program import Path, Program, Ref, Step, refs_in
 from archspace.pytorch.importer.scopes import Scopes
 
-SIDE_WORDS: dict[type[Op], str] = {Pad: "pad", PadNd: "pad", Flatten: "flatten", Copy: "copy"}  # ops that only prepare or finish a call's own op
+# Ops that only prepare or finish a call's own op.
+SIDE_WORDS: dict[type[Op], str] = {
+    Pad: "pad",
+    PadNd: "pad",
+    Flatten: "flatten",
+    Copy: "copy",
+}
 
 
 @dataclass(frozen=True, slots=True)
