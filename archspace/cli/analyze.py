@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from archspace.analysis import CONVENTIONS, DTYPE_BYTES, Report, analyze
+from archspace.analysis.coverage import coverage
 from archspace.analysis.receptive_field import ReceptiveField, stage_fields
 from archspace.analysis.rows import GROUPINGS
 from archspace.analysis.structure import fragments, parallel_widths
@@ -141,9 +142,7 @@ def _totals_table(report: Report, chosen: str, latency: Latency | None) -> Table
     if chosen:
         notes.append(f"options         {chosen}")
     if report.opaque:
-        notes.append(
-            f"opaque          {len(report.opaque)} ops of unknown work, counted as memory access alone: {', '.join(report.opaque)}"
-        )
+        notes.append(f"opaque          {coverage(report.graph)}; counted as memory access alone: {', '.join(report.opaque)}")
     return Table((), (), "total", notes)
 
 
