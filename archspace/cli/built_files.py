@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from archspace.errors import FileError, LawError, MissingPackageError
+from archspace.errors import LawError, MissingPackageError
 from archspace.files import check_writable, make_folder, what_is_at, write_text
 from archspace.ir.graph import Graph
 
 if TYPE_CHECKING:
-    from torch import nn
+    from archspace.pytorch import Network
 
 SHOWN = 3  # names of tensors in a note
 PT2, ONNX, WEIGHTS = "model.pt2", "model.onnx", "weights.pt"
@@ -55,7 +55,7 @@ def planned(graph: Graph, output: str | None, parts: Sequence[str], *, has_weigh
     return files
 
 
-def take_weights(module: nn.Module, whole: Graph, path: str) -> None:
+def take_weights(module: Network, whole: Graph, path: str) -> None:
     """Load a file of weights into a module of `whole` or of its backbone. Says on stderr what it had no place for."""
     from archspace.pytorch import load_weights, read_state, to_module
 
@@ -73,8 +73,10 @@ def take_weights(module: nn.Module, whole: Graph, path: str) -> None:
         click.echo(f"{path}: {len(state) - len(used)} tensors were not needed: {', '.join(left[:SHOWN])}", err=True)
 
 
-def write_files(files: Mapping[str, str], module: nn.Module, graph: Graph, output: str | None, *, force: bool) -> None:
+def write_files(files: Mapping[str, str], module: Network, graph: Graph, output: str | None, *, force: bool) -> None:
     """Write what was planned. Raises FileError where it cannot be written, MissingPackageError for an exporter that is not there."""
+    from archspace.pytorch import save_module, write_state
+
     if files and output is not None and not output.endswith(".pt2"):
         make_folder(output)
     for path, text in files.items():
@@ -83,25 +85,13 @@ def write_files(files: Mapping[str, str], module: nn.Module, graph: Graph, outpu
         elif path.endswith(".onnx"):
             _export_onnx(module, graph, path, force=force)
         elif path.endswith(".pt2"):
-            from archspace.pytorch import save_module
-
             save_module(module, graph, path, force=force)
         else:
-            _save_weights(module, path, force=force)
+            write_state(module.state_dict(), path, force=force)
 
 
-def _export_onnx(module: nn.Module, graph: Graph, path: str, *, force: bool) -> None:
+def _export_onnx(module: Network, graph: Graph, path: str, *, force: bool) -> None:
     try:
         import_module("archspace.onnx").export_onnx(module, graph, path, force=force)
     except ModuleNotFoundError as error:
         raise MissingPackageError(error.name or "onnx", "all") from None
-
-
-def _save_weights(module: nn.Module, path: str, *, force: bool) -> None:
-    import torch
-
-    target = check_writable(path, force=force)
-    try:
-        torch.save(module.state_dict(), target)
-    except (OSError, RuntimeError) as error:
-        raise FileError(f"{path}: cannot be written: {' '.join(str(error).split())}") from None

@@ -15,7 +15,7 @@ from archspace.pytorch.init import init_weights
 from archspace.pytorch.layers import freeze_shifts, shift_sparsity
 from archspace.pytorch.lower import LOWERINGS, Network, to_module
 from archspace.pytorch.oracle import OracleRow, check, tool_flops
-from archspace.pytorch.state import read_state
+from archspace.pytorch.state import read_state, write_state
 from archspace.pytorch.train import accuracy, fit
 from archspace.pytorch.weights import load_weights
 
@@ -38,4 +38,5 @@ __all__ = [
     "shift_sparsity",
     "to_module",
     "tool_flops",
+    "write_state",
 ]

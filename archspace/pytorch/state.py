@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from archspace.errors import FileError
+from archspace.files import check_writable
 
 State = dict[str, Tensor]
 
@@ -144,6 +145,17 @@ def _pt2_tensor(data: bytes, entry: Mapping[str, Any]) -> Tensor:
     flat = _from_bytes(data, PT2[meta["dtype"]])
     sizes, strides = ([one["as_int"] for one in meta[key]] for key in ("sizes", "strides"))
     return torch.as_strided(flat, sizes, strides, meta["storage_offset"]["as_int"]).clone()
+
+
+def write_state(state: Mapping[str, Tensor], path: str | Path, *, force: bool = False) -> None:
+    """Write tensors by name as torch.save does. Raises FileError when the file exists (without `force`) or cannot be written."""
+    target = check_writable(path, force=force)
+    buffer = io.BytesIO()
+    torch.save(dict(state), buffer)
+    try:
+        target.write_bytes(buffer.getvalue())
+    except OSError as error:
+        raise FileError(f"{path}: cannot be written: {error.strerror}") from None
 
 
 READERS: dict[str, Callable[[bytes], State]] = {".safetensors": _safetensors_state, ".pt2": _pt2_state}
