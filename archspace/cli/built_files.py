@@ -75,6 +75,8 @@ def take_weights(module: Network, whole: Graph, path: str) -> None:
 
 def write_files(files: Mapping[str, str], module: Network, graph: Graph, output: str | None, *, force: bool) -> None:
     """Write what was planned. Raises FileError where it cannot be written, MissingPackageError for an exporter that is not there."""
+    from archspace.pytorch import save_module, write_state
+
     if files and output is not None and not output.endswith(".pt2"):
         make_folder(output)
     for path, text in files.items():
@@ -83,17 +85,13 @@ def write_files(files: Mapping[str, str], module: Network, graph: Graph, output:
         elif path.endswith(".onnx"):
             _export_onnx(module, graph, path, force=force)
         elif path.endswith(".pt2"):
-            from archspace.pytorch import save_module
-
             save_module(module, graph, path, force=force)
         else:
-            from archspace.pytorch import write_state
-
-            write_state(module, path, force=force)
+            write_state(module.state_dict(), path, force=force)
 
 
 def _export_onnx(module: Network, graph: Graph, path: str, *, force: bool) -> None:
     try:
         import_module("archspace.onnx").export_onnx(module, graph, path, force=force)
     except ModuleNotFoundError as error:
-        raise MissingPackageError(error.name or "onnx", "all") from None
+        raise MissingPackageError(error.name or "onnx", "onnx") from None

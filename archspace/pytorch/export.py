@@ -79,6 +79,14 @@ def graph_in(path: str | Path) -> Graph | None:
     return read_graph(data, path) if has_graph else None
 
 
+def stored_graph(path: str | Path) -> Graph:
+    """The graph in a .pt2 file that `save` wrote. Raises FileError."""
+    try:
+        return read_graph(Path(path).read_bytes(), path)
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read: {error.strerror}") from None
+
+
 def read_graph(data: bytes, path: str | Path) -> Graph:
     """The graph inside a .pt2 file's bytes; nothing else of it is looked at. Raises FileError."""
     # Asked of the archive itself, first: torch.export.load does not look at the checksums.

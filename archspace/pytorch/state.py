@@ -13,7 +13,7 @@ from typing import Any
 from zipfile import BadZipFile, ZipFile
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from archspace.errors import FileError
 from archspace.files import check_writable
@@ -72,10 +72,11 @@ def read_state(path: str | Path) -> State:
 
 
 def _torch_state(data: bytes) -> State:
-    return _tensors_in(_unpickled(data))
+    return _tensors_in(unpickled(data))
 
 
-def _unpickled(data: bytes) -> Any:
+def unpickled(data: bytes) -> Any:
+    """What torch.save wrote, if that is tensors and plain containers. Raises FileError for any other pickle, which is not loaded."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about pickle protocols: what cannot be read raises
@@ -126,7 +127,7 @@ def _pt2_state(data: bytes) -> State:
         names = archive.namelist()
         whole = [name for name in names if name.endswith(("/serialized_state_dict.pt", "/data/weights/model.pt"))]
         if whole:  # before torch 2.8
-            return _tensors_in(_unpickled(archive.read(whole[0])))
+            return _tensors_in(unpickled(archive.read(whole[0])))
         configs = [name for name in names if name.endswith("data/weights/model_weights_config.json")]
         if not configs:
             raise FileError("must be a .pt2 file of torch.export with its weights, but has none inside")
@@ -137,7 +138,7 @@ def _pt2_state(data: bytes) -> State:
 
 def _pt2_tensor(data: bytes, entry: Mapping[str, Any]) -> Tensor:
     if entry["use_pickle"]:
-        tensor = _unpickled(data)
+        tensor = unpickled(data)
         if not isinstance(tensor, Tensor):
             raise FileError("must hold tensors, but holds something else")
         return tensor.detach()
@@ -147,15 +148,15 @@ def _pt2_tensor(data: bytes, entry: Mapping[str, Any]) -> Tensor:
     return torch.as_strided(flat, sizes, strides, meta["storage_offset"]["as_int"]).clone()
 
 
-READERS: dict[str, Callable[[bytes], State]] = {".safetensors": _safetensors_state, ".pt2": _pt2_state}
-
-
-def write_state(module: nn.Module, path: str | Path, *, force: bool = False) -> None:
-    """Write a module's state dict as torch.save does. Raises FileError when the file is there (without `force`) or cannot be written."""
+def write_state(state: Mapping[str, Tensor], path: str | Path, *, force: bool = False) -> None:
+    """Write tensors by name as torch.save does. Raises FileError when the file exists (without `force`) or cannot be written."""
     target = check_writable(path, force=force)
     buffer = io.BytesIO()
-    torch.save(module.state_dict(), buffer)
+    torch.save(dict(state), buffer)
     try:
         target.write_bytes(buffer.getvalue())
     except OSError as error:
         raise FileError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+READERS: dict[str, Callable[[bytes], State]] = {".safetensors": _safetensors_state, ".pt2": _pt2_state}

@@ -13,8 +13,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 import archspace
 from archspace.errors import FileError, LawError
-from archspace.ir.builder import with_input
 from archspace.ir.ops import Conv2d, Linear, Opaque, Reshape
+from archspace.ir.resize import with_input
 from archspace.onnx import OpaqueWarning, from_onnx
 
 Dims = tuple[int | str, ...]

