@@ -111,6 +111,7 @@ class _Assembly:
             return
         tensors = [self._tensor(name) for name in node.input]
         attrs = {attribute.name: _plain(attribute) for attribute in node.attribute if attribute.type not in _GRAPHS}
+        self.broken = None
         outs, types = self._infer(node, tensors)
         flowing = [name for name in (*node.input, *_captured(node)) if isinstance(self.held.get(name), int)]
         if node.op_type in ("Shape", "Size") and tensors and tensors[0] is not None:
@@ -120,7 +121,6 @@ class _Assembly:
         else:
             kind = node.op_type if node.domain in OWN_DOMAINS else f"{node.domain}.{node.op_type}"
             call = Call(node.op_type, attrs, tuple(tensors), tuple(outs), self.opset)
-            self.broken = None
             if not self._read(node, kind, call, types):
                 self._opaque(node, kind, flowing, tensors, outs, types)
 
@@ -165,7 +165,9 @@ class _Assembly:
                 raise LawError(
                     f"{node.name or node.op_type}: must be a {node.op_type} as ONNX defines it, but is not: {_first(error)}"
                 ) from None
-            except (RuntimeError, ValueError, TypeError, shape_inference.InferenceError):
+            except shape_inference.InferenceError as error:
+                self.broken = LawError(f"a {node.op_type} must fit its inputs, but ONNX says: {_first(error)}")
+            except (RuntimeError, ValueError, TypeError):
                 found = {}
         shapes, types = [], []
         for name in node.output:
@@ -204,7 +206,7 @@ class _Assembly:
                 continue
             shape = outs[i]
             if shape is None:
-                raise LawError(_unknown_shape(node))
+                raise self._unknown_shape(node)
             self.types[name] = types[i]
             self.held[name] = Weight(shape, names if types[i] in LEARNED_TYPES else frozenset(), types[i])
 
@@ -219,7 +221,7 @@ class _Assembly:
             plan = ONNX[kind](call) if kind in ONNX else None
             shapes = None if plan is None else self._shapes(node, call, plan)
         except MALFORMED as error:
-            self.broken = error if isinstance(error, LawError) else None
+            self.broken = error if isinstance(error, LawError) else self.broken
             return False
         if plan is None or shapes is None:
             return False
@@ -317,12 +319,22 @@ class _Assembly:
             if name not in self.used:
                 continue
             shape = outs[i]
-            if shape is None:
-                raise self.broken.at(node.name or node.output[0]) if self.broken is not None else LawError(_unknown_shape(node))
+            if shape is None or min(shape, default=1) < 1:
+                raise self._unknown_shape(node)
             op = Opaque(kind, shape, sum(self.sizes[one] for one in weights))
             self.types[name] = types[i]
             self.held[name] = self._append(Pending(op, inputs, shape, place_of(node), number, weights))
             weights = frozenset()
+
+    def _unknown_shape(self, node: onnx.NodeProto) -> LawError:
+        """What is wrong with a node whose output shape nobody knows."""
+        place = node.name or node.output[0]
+        if self.broken is not None:
+            return self.broken.at(place)
+        return LawError(
+            f"{place}: the shape of an output must follow from the inputs' shapes, but that of {node.op_type} does not. "
+            "Cut the network before it with onnx.utils.extract_model."
+        )
 
     def _append(self, one: Pending) -> int:
         self.pending.append(one)
@@ -357,13 +369,6 @@ def _shape_value(kind: str, shape: Shape, attrs: dict[str, Any]) -> Array:
 def _first(error: Exception) -> str:
     """The first line of what was raised."""
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-
-
-def _unknown_shape(node: onnx.NodeProto) -> str:
-    return (
-        f"{node.name or node.output[0]}: the shape of an output must follow from the inputs' shapes, but that of {node.op_type} does not. "
-        "Cut the network before it with onnx.utils.extract_model."
-    )
 
 
 def _subgraphs(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:

@@ -57,6 +57,8 @@ def _check_wiring(model: onnx.ModelProto, path: str | Path) -> None:
     graph = model.graph
     if not all(isinstance(word, str) for node in graph.node for word in (node.op_type, node.domain, node.name, *node.input, *node.output)):
         raise FileError(f"{path}: must be an ONNX file, but a name in it is no text. Export or copy it again.")
+    if any(size < 0 for tensor in graph.initializer for size in tensor.dims):
+        raise FileError(f"{path}: must be an ONNX file, but a weight in it has a negative size. Export or copy it again.")
     made = {""} | {value.name for value in graph.input} | {tensor.name for tensor in graph.initializer}
     made |= {tensor.values.name for tensor in graph.sparse_initializer}
     for node in graph.node:
