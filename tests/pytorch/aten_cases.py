@@ -174,8 +174,10 @@ def ops_of(graph: Graph) -> list[Op]:
 def assert_becomes_its_ops(key: str, case: Case, route: str) -> None:
     """The call is of the overload that the key names, by one route at least, and becomes the case's ops by this one."""
     overload = f"aten.{key.partition(',')[0]}"
-    assert any(step.target == overload for one in case.routes for step in ROUTES[one](case).steps)
-    assert ops_of(graph_of(ROUTES[route](case))) == list(case.ops)
+    called = {step.target for one in case.routes for step in ROUTES[one](case).steps}
+    assert overload in called, called
+    found = ops_of(graph_of(ROUTES[route](case)))
+    assert found == list(case.ops), found
 
 
 def assert_counts_what_torch_counts(case: Case) -> None:

@@ -99,9 +99,10 @@ REDUCTIONS: dict[str, Case] = {
     "prod.default": call(lambda x: x.prod(), Reduce("prod", ()), inputs=(TINY,)),
     "prod.dim_int": call(lambda x: x.prod(1), Reduce("prod", (1,)), inputs=(TINY,)),
     "std.correction": call(lambda x: x.std((1, 2), correction=0), Reduce("std", (1, 2), correction=0)),
-    "std.default": call(lambda x: x.std(), Reduce("std", ())),
+    "std.default": call(aten.std.default, Reduce("std", ())),
     "std.dim": call(lambda x: x.std(1, True, True), Reduce("std", (1,), keepdim=True)),
-    "std_mean.correction": call(lambda x: torch.std_mean(x, (2, 3)), Reduce("std", (2, 3)), Reduce("mean", (2, 3))),
+    "std_mean.correction": call(lambda x: torch.std_mean(x, (2, 3), correction=1), Reduce("std", (2, 3)), Reduce("mean", (2, 3))),
+    "std_mean.dim": call(lambda x: torch.std_mean(x, (2, 3)), Reduce("std", (2, 3)), Reduce("mean", (2, 3))),
     "sum.default": call(lambda x: x.sum(), Reduce("sum", ()), inputs=(TINY,)),
     "sum.dim_IntList": call(lambda x: x.sum((1, 3), keepdim=True), Reduce("sum", (1, 3), keepdim=True)),
     "sum.dim_IntList, of whole numbers": call(lambda x: x.sum(0), Reduce("sum", (0,)), inputs=(numbers(9, 3, 4),)),
@@ -109,6 +110,7 @@ REDUCTIONS: dict[str, Case] = {
     "var.correction": call(lambda x: x.var(1, correction=0, keepdim=True), Reduce("var", (1,), keepdim=True, correction=0)),
     "var.default": call(lambda x: x.var(False), Reduce("var", (), correction=0)),
     "var.dim": call(lambda x: x.var((2, 3), False), Reduce("var", (2, 3), correction=0)),
+    "var_mean.dim": call(lambda x: torch.var_mean(x, 1, False), Reduce("var", (1,), correction=0), Reduce("mean", (1,))),
     "var_mean.correction": call(lambda x: torch.var_mean(x, 1, correction=0), Reduce("var", (1,), correction=0), Reduce("mean", (1,))),
 }
 

@@ -344,6 +344,7 @@ POOLING: dict[str, Rule] = {
     "std.default": pools.spread("std"),
     "std.dim": pools.spread("std"),
     "std_mean.correction": pools.spread_and_mean("std"),
+    "std_mean.dim": pools.spread_and_mean("std"),
     "sum.default": pools.reduce("sum"),
     "sum.dim_IntList": pools.reduce("sum"),
     "upsample_bicubic2d.default": pools.interpolate("bicubic"),
@@ -364,6 +365,7 @@ POOLING: dict[str, Rule] = {
     "var.default": pools.spread("var"),
     "var.dim": pools.spread("var"),
     "var_mean.correction": pools.spread_and_mean("var"),
+    "var_mean.dim": pools.spread_and_mean("var"),
 }
 
 ATEN: dict[str, Rule] = {
