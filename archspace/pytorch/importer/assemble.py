@@ -11,7 +11,7 @@ from archspace.errors import LawError
 from archspace.ir.counts import Counts
 from archspace.ir.graph import Graph, Node
 from archspace.ir.ops import Copy, Flatten, Input, Op, Opaque, Overwrite, Pad, PadNd, Parameter, Reshape, Shape
-from archspace.pytorch.importer.aten import ATEN, BROADCASTING, CHECKS, COUNTED, FACTORIES
+from archspace.pytorch.importer.aten import BROADCASTING, CHECKS, COUNTED, FACTORIES, rule_of
 from archspace.pytorch.importer.calls import Call, Fed, Operand, Parts, Reading, Results
 from archspace.pytorch.importer.own_layers import LAYER, LAYERS
 from archspace.pytorch.importer.patterns import find_shuffles
@@ -19,12 +19,7 @@ from archspace.pytorch.importer.program import Path, Program, Ref, Step, refs_in
 from archspace.pytorch.importer.scopes import Scopes
 
 # Ops that only prepare or finish a call's own op.
-SIDE_WORDS: dict[type[Op], str] = {
-    Pad: "pad",
-    PadNd: "pad",
-    Flatten: "flatten",
-    Copy: "copy",
-}
+SIDE_WORDS: dict[type[Op], str] = {Pad: "pad", PadNd: "pad", Flatten: "flatten", Copy: "copy"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +73,7 @@ class _Assembly:
             for number in step.inputs:
                 self.readers.setdefault(number, []).append(i)
         times = Counter(program.outputs) + Counter({number: len(steps) for number, steps in self.readers.items()})
+        self.used = self._used()
         self.shuffles = find_shuffles(program, makers, times)
         self.inside = {one for shuffle in self.shuffles.values() for one in shuffle.steps[:-1]}
         self.sharing: dict[int, list[int]] = {}  # the tensors that lie in each memory
@@ -127,7 +123,7 @@ class _Assembly:
             return Fed((LAYERS[type(layer)](layer),), tuple(dict.fromkeys(call.flowing)))
         if step.target.startswith("aten.expand") and self._only_broadcasts(step):
             return ()
-        rule = ATEN.get(step.target)
+        rule = rule_of(step.target)
         return rule(call) if rule is not None else None
 
     def _made(self, i: int, step: Step, call: Call, reading: Reading, names: frozenset[str]) -> list[Held]:
@@ -148,6 +144,14 @@ class _Assembly:
             if made is not None:
                 return [made]
         return self._opaque(i, step, call, names)
+
+    def _used(self) -> set[int | None]:
+        """The tensors that what is returned, or written in place, depends on."""
+        used: set[int | None] = set(self.program.outputs)
+        for step in reversed(self.program.steps):
+            if step.written or not used.isdisjoint(step.outputs):
+                used |= set(step.inputs)
+        return used - {None}
 
     def _chain(self, i: int, step: Step, fed: Fed, names: frozenset[str]) -> int | None:
         """The nodes of ops in a row; None when an op's law or the last shape says that they are not what was called."""
@@ -198,7 +202,7 @@ class _Assembly:
         ]
 
     def _is_read(self, number: int | None) -> bool:
-        return number in self.readers or number in self.program.outputs
+        return number in self.used
 
     def _overwrite(self, i: int, step: Step, made: list[Held]) -> None:
         """What else lies in the memory that a step writes into, and is read later, has the written part from now on."""

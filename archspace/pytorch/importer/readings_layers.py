@@ -134,6 +134,14 @@ def einsum(call: Call) -> Reading:
     return Fed((Einsum(call.args["equation"].replace(" ", "")),), call.operands)
 
 
+def bilinear(call: Call) -> Reading:
+    """aten.bilinear: x1^T weight x2 + bias per output. weight: (out_features, in1_features, in2_features)."""
+    a = call.args
+    added = (a["bias"],) if a["bias"] is not None else ()
+    ops = (Einsum("...i,oij,...j->...o"), *[Add() for _ in added])
+    return Fed(ops, (a["input1"], a["weight"], a["input2"]), (added,) if added else ())
+
+
 def attention(call: Call) -> Reading:
     """aten.scaled_dot_product_attention, at inference."""
     a = call.args

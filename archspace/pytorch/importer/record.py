@@ -38,17 +38,34 @@ WHOLE: dict[Callable[..., Any], tuple[str, tuple[str, ...]]] = {
         ("input", "running_mean", "running_var", "weight", "bias", "training", "momentum", "eps"),
     ),
     functional.dropout: ("dropout.default", ("input", "p", "train")),
+    functional.instance_norm: (
+        "instance_norm.default",
+        ("input", "running_mean", "running_var", "weight", "bias", "use_input_stats", "momentum", "eps"),
+    ),
+    functional.rms_norm: ("rms_norm.default", ()),
+    functional.pad: ("pad.default", ()),
+    functional.rrelu: ("rrelu.default", ("input", "lower", "upper", "training")),
+    functional.max_pool1d: (
+        "max_pool1d.default",
+        ("input", "kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices"),
+    ),
+    functional.adaptive_max_pool1d: ("adaptive_max_pool1d.default", ("input", "output_size", "return_indices")),
+    torch.avg_pool1d: ("avg_pool1d.default", ()),
+    torch.adaptive_avg_pool1d: ("adaptive_avg_pool1d.default", ()),
+    torch.bilinear: ("bilinear.default", ()),
     functional.alpha_dropout: ("alpha_dropout.default", ("input", "p", "train")),
     functional.dropout1d: ("feature_dropout.default", ("input", "p", "train")),
     functional.dropout2d: ("feature_dropout.default", ("input", "p", "train")),
     functional.dropout3d: ("feature_dropout.default", ("input", "p", "train")),
+    functional.feature_alpha_dropout: ("feature_alpha_dropout.default", ("input", "p", "train")),
     torch.einsum: ("einsum.default", ()),
     torch.matmul: ("matmul.default", ()),
     Tensor.matmul: ("matmul.default", ()),
     Tensor.__matmul__: ("matmul.default", ()),
     **{getattr(torch, name.partition(".")[0]): (name, ()) for name in (*RECURRENT, *CONVOLUTIONS)},
 }
-KEEPS = ("aten.dropout.default", "aten.alpha_dropout.default", "aten.feature_dropout.default")  # in eval mode they return their input
+DROPOUTS = ("dropout", "alpha_dropout", "feature_dropout", "feature_alpha_dropout")
+KEEPS = frozenset(f"aten.{name}.default" for name in DROPOUTS)  # in eval mode they return their input
 SAME_WORDS = {"training": "train"}  # arguments by name that torch.nn.functional calls otherwise than ATen
 
 
@@ -189,12 +206,16 @@ class _Whole(TorchFunctionMode):
     def _noted(self, func: Any, known: tuple[str, tuple[str, ...]], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         overload = _overload(known[0])
         names = known[1] or _signature(overload)[0]
-        arguments = dict(zip(names, args, strict=False)) | {SAME_WORDS.get(key, key): value for key, value in kwargs.items()}
+        by_name = {key if key in names else SAME_WORDS.get(key, key): value for key, value in kwargs.items()}
+        arguments = dict(zip(names, args, strict=False)) | by_name
         if known[0] == "einsum.default":
             operands = args[1] if isinstance(args[1], list | tuple) else args[1:]
             arguments = {"equation": args[0], "tensors": list(operands)}
         if known[0] in RECURRENT and not isinstance(arguments.get("has_biases"), bool):
             return func(*args, **kwargs)  # packed sequences
+        is_more = arguments.pop("return_indices", False)
+        if known[0].endswith("pool1d.default") and (is_more or arguments.get("input", arguments.get("self")).dim() != 3):
+            return func(*args, **kwargs)  # indices too, or no batch
         numbered = self.recorder.numbered(arguments)
         target = str(overload)
         self.recorder.is_paused = True
