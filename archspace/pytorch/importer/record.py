@@ -214,7 +214,7 @@ class _Whole(TorchFunctionMode):
         if known[0] in RECURRENT and not isinstance(arguments.get("has_biases"), bool):
             return func(*args, **kwargs)  # packed sequences
         is_more = arguments.pop("return_indices", False)
-        if known[0].endswith("pool1d.default") and (is_more or arguments.get("input", arguments.get("self")).dim() != 3):
+        if known[0].endswith("pool1d.default") and (is_more or arguments["input" if "input" in arguments else "self"].dim() != 3):
             return func(*args, **kwargs)  # indices too, or no batch
         numbered = self.recorder.numbered(arguments)
         target = str(overload)
