@@ -41,7 +41,6 @@ def load_pt2(path: str, request: Request) -> Graph:
 
     Raises FileError, LawError, MissingPackageError.
     """
-    request.refuse_for(path, "an exported program")
     try:
         from archspace.pytorch.export import graph_in
         from archspace.pytorch.importer import from_export

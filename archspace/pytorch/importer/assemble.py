@@ -76,6 +76,7 @@ class _Assembly:
         self.used = self._used()
         self.shuffles = find_shuffles(program, makers, times)
         self.inside = {one for shuffle in self.shuffles.values() for one in shuffle.steps[:-1]}
+        self.branching = self.program.branching
         self.sharing: dict[int, list[int]] = {}  # the tensors that lie in each memory
         for number, datum in enumerate(program.data):
             self.sharing.setdefault(datum.memory, []).append(number)
@@ -286,6 +287,8 @@ class _Assembly:
         steps: dict[Path, set[int]] = {}
         for one in self.pending:
             steps.setdefault(one.path, set()).add(one.step)
+        leaving = {module for path in steps for _, module in path}
+        self.branching = frozenset([_seen(module, leaving) for module in self.program.branching])
         kept = self._kept(outputs)
         places = {old: new for new, old in enumerate(kept)}
         owners: dict[str, str] = {}
@@ -321,7 +324,7 @@ class _Assembly:
 
     def _is_pinned(self, one: Pending) -> bool:
         """Whether an op is what it is because of the sizes of tensors: by its arguments, or by a branch of a module around it."""
-        branching = self.program.branching
+        branching = self.branching
         if one.step < 0 or isinstance(one.op, Parameter):
             return False
         return self.program.steps[one.step].is_measured or "" in branching or any(module in branching for _, module in one.path)
@@ -338,6 +341,13 @@ class _Assembly:
         sharers = {owners[name] for name in one.weights & owners.keys()}
         is_shared_whole = new == 0 and len(sharers) == 1 and sum(self.program.sizes[name] for name in one.weights) == of_op
         return (sharers.pop() if is_shared_whole else ""), new
+
+
+def _seen(module: str, leaving: set[str]) -> str:
+    """The innermost module around one (or itself) that has left nodes; '' for the root."""
+    while module and module not in leaving:
+        module = module.rpartition(".")[0]
+    return module
 
 
 def _word(target: str) -> str:

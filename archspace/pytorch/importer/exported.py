@@ -16,7 +16,7 @@ from torch.export.graph_signature import InputKind, OutputKind
 
 from archspace.errors import FileError, LawError
 from archspace.pytorch.importer.own_layers import LAYER, LAYERS
-from archspace.pytorch.importer.program import Datum, Path, Program, Ref, Step
+from archspace.pytorch.importer.program import Datum, Path, Program, Ref, Step, in_order_of
 from archspace.pytorch.importer.tree import Tree, tree_of_names
 from archspace.pytorch.state import unpickled
 
@@ -33,6 +33,7 @@ SIZED = tuple(f"aten.{name}." for name in (
     "adaptive_avg_pool1d", "adaptive_avg_pool2d", "avg_pool2d", "constant_pad_nd", "expand", "max_pool2d", "pad", "repeat", "slice",
     "upsample_bicubic2d", "upsample_bilinear2d", "upsample_nearest2d",
 ))  # fmt: skip
+ATTENTION = "aten.scaled_dot_product_attention.default"
 PERHAPS_VIEWS = frozenset(("aten.reshape.default", "aten.contiguous.default", "aten.to.dtype", "aten.reshape_as.default"))
 
 
@@ -157,7 +158,8 @@ class _Reader:
         written = self._written(node)
         sources = [number for one in node.all_input_nodes for number in self.numbers.get(one, ()) if number is not None]
         memory = self._memory(target, sources, written, values)
-        outputs = tuple([self._datum(one, memory) if isinstance(one, Tensor) else None for one in values])
+        stride = self._known_stride(target, sources, arguments, values)
+        outputs = tuple([self._datum(one, memory, stride) if isinstance(one, Tensor) else None for one in values])
         self.numbers[node] = outputs
         inside = self._layer(node)
         if inside is None:
@@ -247,10 +249,24 @@ class _Reader:
             return first.memory
         return None
 
-    def _datum(self, tensor: Tensor, memory: int | None = None) -> int:
+    def _known_stride(self, target: str, sources: list[int], arguments: Mapping[str, Any], values: Any) -> tuple[int, ...] | None:
+        """The strides of a result where a program made on the meta device has others: of attention, and behind it."""
+        if target == ATTENTION:
+            query, result = self.data[sources[0]], values[0]
+            return in_order_of(query.stride, tuple([fixed(one) for one in result.shape])) if len(query.shape) == result.dim() else None
+        if target == "aten.permute.default":
+            return tuple([self.data[sources[0]].stride[dim] for dim in arguments["dims"]])
+        if target == "aten.transpose.int":
+            first = list(self.data[sources[0]].stride)
+            a, b = arguments["dim0"], arguments["dim1"]
+            first[a], first[b] = first[b], first[a]
+            return tuple(first)
+        return None
+
+    def _datum(self, tensor: Tensor, memory: int | None = None, stride: tuple[int, ...] | None = None) -> int:
         number = len(self.data)
-        shape, stride = (tuple([fixed(one) for one in numbers]) for numbers in (tensor.shape, tensor.stride()))
-        self.data.append(Datum(shape, stride, tensor.dtype, number if memory is None else memory))
+        shape, strides = (tuple([fixed(one) for one in numbers]) for numbers in (tensor.shape, tensor.stride()))
+        self.data.append(Datum(shape, stride or strides, tensor.dtype, number if memory is None else memory))
         return number
 
 

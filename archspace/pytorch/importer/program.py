@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,6 +76,18 @@ class Program:
     tree: Mapping[str, Layer]
     sizes: Mapping[str, int]  # scalars of each parameter
     branching: frozenset[str] = frozenset()  # the modules whose own code branches on sizes of tensors ('' for the root)
+
+
+def in_order_of(stride: Sequence[int], shape: Shape) -> tuple[int, ...]:
+    """The strides of a tensor of this shape whose axes lie in memory in the order that `stride` says.
+
+    >>> in_order_of((120, 8, 24, 1), (2, 3, 5, 8))  # heads inside of positions, as torch's attention leaves them
+    (120, 8, 24, 1)
+    """
+    found, step = [0] * len(shape), 1
+    for axis in sorted(range(len(shape)), key=lambda axis: stride[axis]):
+        found[axis], step = step, step * shape[axis]
+    return tuple(found)
 
 
 def refs_in(value: Any) -> list[int]:

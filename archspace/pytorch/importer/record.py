@@ -21,7 +21,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from archspace.pytorch.importer.measured import holds_measured, measured_size
 from archspace.pytorch.importer.own_layers import LAYER, LAYERS
-from archspace.pytorch.importer.program import Datum, Path, Program, Ref, Step
+from archspace.pytorch.importer.program import Datum, Path, Program, Ref, Step, in_order_of
 from archspace.pytorch.importer.tree import tree_of
 
 CONVOLUTIONS = (
@@ -65,6 +65,7 @@ WHOLE: dict[Callable[..., Any], tuple[str, tuple[str, ...]]] = {
     **{getattr(torch, name.partition(".")[0]): (name, ()) for name in (*RECURRENT, *CONVOLUTIONS)},
 }
 DROPOUTS = ("dropout", "alpha_dropout", "feature_dropout", "feature_alpha_dropout")
+ATTENTION = "aten.scaled_dot_product_attention.default"  # torch's kernels keep the order of the query's axes, which meta does not know
 KEEPS = frozenset(f"aten.{name}.default" for name in DROPOUTS)  # in eval mode they return their input
 SAME_WORDS = {"training": "train"}  # arguments by name that torch.nn.functional calls otherwise than ATen
 
@@ -229,11 +230,13 @@ class _Whole(TorchFunctionMode):
 
 def _result(target: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """What a call of WHOLE returns: a tensor of its own where torch would hand back the input, and an empty one for batch norm on meta."""
-    source = args[0] if args else kwargs.get("input")
+    source = args[0] if args else kwargs.get("input", kwargs.get("query"))
     if target == "aten.batch_norm.default" and isinstance(source, Tensor) and source.is_meta:
         is_plain = source.is_contiguous()
         return torch.empty(source.shape, dtype=source.dtype, device=source.device) if is_plain else torch.empty_like(source)
     result = func(*args, **kwargs)
+    if target == ATTENTION and isinstance(source, Tensor) and source.is_meta and source.dim() == result.dim():
+        return torch.empty_strided(result.shape, in_order_of(source.stride(), tuple(result.shape)), dtype=result.dtype, device="meta")
     return source.detach() if target in KEEPS and result is source and isinstance(source, Tensor) else result
 
 
