@@ -94,7 +94,7 @@ def test_a_graph_that_is_free_follows_any_input_as_the_model_does(key: str, shap
 def test_sizes_that_come_from_sizes_pin_the_input_and_are_named(key: str) -> None:
     module = Body(PINNED[key])
     graph = from_torch(module, torch.empty(1, 3, 32, 32))
-    with pytest.raises(LawError, match=r"^Body: (before|body|after).* pins the input to \(1, 3, 32, 32\), but \(1, 3, 30, 30\) is asked for"):
+    with pytest.raises(LawError, match=r"^Body: (before|body|after).* pins the input to \(1, 3, 32, 32\), but .*30\) is asked for"):
         graph.with_input(30)
     assert known(graph.with_input(32, batch=3)) == known(from_torch(module, torch.empty(3, 3, 32, 32)))
 
