@@ -74,8 +74,6 @@ class Network(fx.GraphModule):
     It keeps no state of its own, so deepcopy, pickle (torch.save) and state_dict work as for any GraphModule.
     """
 
-    __jit_unused_properties__ = (*fx.GraphModule.__jit_unused_properties__, "feature_info")  # torch.jit.script would compile it
-
     @property
     def feature_info(self) -> list[dict[str, Any]]:
         """What the outputs of a backbone are, in timm's words (`archspace.ir.features.feature_info`); empty for other networks."""
@@ -91,6 +89,10 @@ class Network(fx.GraphModule):
     def __reduce__(self) -> tuple[Any, ...]:
         _, arguments = super().__reduce__()
         return _restore, arguments
+
+
+# torch.jit.script compiles every property but these.
+Network.__jit_unused_properties__ = [*fx.GraphModule.__jit_unused_properties__, "feature_info"]
 
 
 def _restore(body: dict[str, Any], imports: str) -> Network:
