@@ -77,6 +77,10 @@ class Network(fx.GraphModule):
         return _restore, arguments
 
 
+# torch.jit.script compiles every property but these.
+Network.__jit_unused_properties__ = [*fx.GraphModule.__jit_unused_properties__, "feature_info"]
+
+
 def _restore(body: dict[str, Any], imports: str) -> Network:
     # fx restores a plain GraphModule: the subclass must be put back on.
     plain = reduce_graph_module(body, imports)

@@ -16,17 +16,16 @@ def small(name: str) -> Graph:
     return build(name, input=(64, 64))
 
 
-def images(batch: int) -> torch.Tensor:
-    return torch.randn((batch, 3, 64, 64), generator=torch.Generator().manual_seed(0))
+def kinds_of(name: str) -> set[type[Op]]:
+    return {type(node.op) for node in build(name)}
 
 
-def compiled_families() -> dict[str, set[type[Op]]]:
-    """Families that between them have every op kind of the zoo, each with the kinds that it is the first to have."""
-    found: dict[str, set[type[Op]]] = {}
-    for family in sorted(ZOO, key=lambda name: len(build(name))):
-        new = {type(node.op) for node in build(family)}.difference(*found.values())
-        if new:
-            found[family] = new
+def one_per_kind() -> list[str]:
+    """Small members that between them have every op kind of the zoo."""
+    found: list[str] = []
+    for member in sorted(MEMBERS, key=lambda name: len(build(name))):
+        if kinds_of(member).difference(*map(kinds_of, found)):
+            found.append(member)
     return found
 
 
@@ -54,10 +53,10 @@ def test_every_family_exports(family: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("family", compiled_families())
-def test_a_family_per_op_kind_compiles_and_gives_the_same_gradients(family: str) -> None:
+@pytest.mark.parametrize("member", one_per_kind())
+def test_a_network_per_op_kind_compiles_and_gives_the_same_gradients(member: str) -> None:
     torch.compiler.reset()
-    graph = small(family)
+    graph = small(member)
     gradients = []
     for is_compiled in (False, True):
         module = to_module(graph, seed=0).eval()
@@ -65,14 +64,10 @@ def test_a_family_per_op_kind_compiles_and_gives_the_same_gradients(family: str)
         run(torch.randn(graph.input_shape, generator=torch.Generator().manual_seed(0))).square().sum().backward()
         gradients.append([p.grad for p in module.parameters()])
     for eager, traced in zip(*gradients, strict=True):
-        torch.testing.assert_close(eager, traced, rtol=1e-3, atol=1e-4 * float(eager.abs().max()))
+        assert (eager is None) == (traced is None)  # learned displacements have none in eval mode
+        if eager is not None:
+            torch.testing.assert_close(eager, traced, rtol=1e-3, atol=1e-4 * float(eager.abs().max()))
 
 
-def test_the_compiled_families_have_every_op_kind_of_the_default_members() -> None:
-    kinds = set().union(*compiled_families().values())
-    assert kinds == {type(node.op) for family in ZOO for node in build(family)}
-
-
-def test_members_have_no_op_kind_beyond_those_of_one_member_per_family_but_se_and_residual_ones() -> None:
-    kinds = {type(node.op) for member in MEMBERS for node in build(member)}
-    assert kinds >= {type(node.op) for family in ZOO for node in build(family)}
+def test_the_compiled_networks_have_every_op_kind_of_the_zoo() -> None:
+    assert set().union(*map(kinds_of, one_per_kind())) == set().union(*map(kinds_of, MEMBERS))
