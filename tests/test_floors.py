@@ -31,7 +31,7 @@ FACADE = "__init__"  # archspace/__init__.py: floors 0 to 2 at once, 3 to 6 lazi
 PACKAGES = {
     "study": {"optuna", "sqlalchemy"},
     "pytorch": {"torch", "numpy", "fvcore", "torchinfo", "thop", "ptflops", "torchprofile"},
-    "onnx": {"onnx", "google", "numpy", "onnxscript", "torch"},  # torch and onnxscript to export alone: tests/onnx/test_without_torch.py
+    "onnx": {"onnx", "google", "numpy", "onnxscript", "torch"},  # torch and onnxscript to export alone
     "report": {"plotly", "pandas", "PIL"},
     "cli": {"click", "rich"},
     "__main__": {"click", "rich"},

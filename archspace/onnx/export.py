@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from archspace.errors import FileError, LawError, MissingPackageError
 from archspace.files import check_writable
 from archspace.ir.graph import Graph, require_graph
-from archspace.ir.ops import GroupedShift, SparseShift
+from archspace.ir.ops import Embedding, GroupedShift, SparseShift
 from archspace.ir.serde import attrs_of
 from archspace.onnx.names import LAYER_KEY, SCOPES_KEY, parents, scopes_of
 
@@ -61,7 +61,8 @@ def _exported(module: nn.Module, graph: Graph) -> onnx.ModelProto:
     model = copy.deepcopy(module).eval()
     if isinstance(model, torch.fx.GraphModule):
         _name_calls(model, graph)
-    inputs = tuple([torch.zeros(node.shape) for node in graph.inputs])
+    numbers = {graph.nodes[i].name for node in graph if isinstance(node.op, Embedding) for i in node.inputs}
+    inputs = tuple([torch.zeros(node.shape, dtype=torch.int64 if node.name in numbers else torch.float32) for node in graph.inputs])
     try:
         with torch.no_grad(), torch.random.fork_rng(devices=[]), _silent():
             program = torch.onnx.export(

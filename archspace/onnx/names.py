@@ -32,7 +32,7 @@ class Place:
 
 def plain(name: str) -> str:
     """A name of letters, digits, underscores and single dots."""
-    return ".".join(part for part in re.sub(r"[^\w.]+", "_", name, flags=re.ASCII).split(".") if part)
+    return ".".join(part for part in re.sub(r"[^\w.-]+", "_", name, flags=re.ASCII).split(".") if part)
 
 
 def metadata(node: onnx.NodeProto, key: str) -> str:
@@ -68,7 +68,7 @@ def place_of(node: onnx.NodeProto, weights: Sequence[str] = ()) -> Place:
         own = part.removeprefix(f"{last}.") if last else part
         path.append(f"{path[-1]}.{own}" if path else own)
         last = part
-    return Place(tuple(path))
+    return Place(tuple(path), call=node.name if outer else "")
 
 
 def place_of_weight(name: str, word: str, reader: Place) -> Place:

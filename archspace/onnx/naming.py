@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import cache
 
 from archspace.ir.graph import Node
 from archspace.ir.ops import Op, Opaque, Pointwise, Reduce, Scan, View
 from archspace.onnx.assemble import Assembled, Pending
-from archspace.onnx.names import plain
+from archspace.onnx.names import Place, plain
 
 LONGEST_BLOCK = 4  # layers with weights in a row that still read as one block
-NUMBERED = re.compile(r"\d+|\w*(layer|block|unit|cell|stage)_?\d+")  # a module in a stack of its like
+NUMBERED = re.compile(r"\d+|\w*(layer|block|unit|cell|stage)[\d_-]*\d")  # a module in a stack of its like
 
 
 def named(assembled: Assembled) -> tuple[Node, ...]:
     """The nodes with their names, blocks and shares of the weights. Weights that several use are counted at the first."""
-    pending = assembled.pending
+    pending = _placed(assembled.pending)
     scopes = {scope for one in pending for scope in one.place.path}
     inner = {scope.rpartition(".")[0] for scope in scopes}
     calls: dict[tuple[str, ...], set[str]] = {}
@@ -46,6 +48,30 @@ def named(assembled: Assembled) -> tuple[Node, ...]:
         owners |= dict.fromkeys(one.weights - owners.keys(), name)
         nodes.append(Node(name, one.op, one.inputs, one.shape, blocks.of(one.place.path) or name, shares, params))
     return tuple(nodes)
+
+
+def _placed(pending: Sequence[Pending]) -> tuple[Pending, ...]:
+    """The nodes; those of which the file says nothing stand in the innermost stack of modules that all their readers are in."""
+    placed = list(pending)
+    outer = {scope.rpartition(".")[0] for one in pending for scope in one.place.path}
+    parts: dict[int, list[int]] = {}  # the nodes of one node of the file
+    readers: dict[int, list[int]] = {}
+    for i, one in enumerate(pending):
+        parts.setdefault(one.call, []).append(i)
+        for source in one.inputs:
+            readers.setdefault(source, []).append(i)
+    for i in reversed(range(len(placed))):
+        if placed[i].place == Place(()):
+            paths = [placed[j].place.path for part in parts[placed[i].call] for j in readers.get(part, ())]
+            around = [path if not path or path[-1] in outer else path[:-1] for path in paths]
+            placed[i] = replace(placed[i], place=Place(_common(around), call=str(placed[i].call)))
+    return tuple(placed)
+
+
+def _common(paths: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    """What all paths begin with."""
+    levels = itertools.takewhile(lambda level: len(set(level)) == 1, zip(*paths, strict=False))
+    return tuple([level[0] for level in levels])
 
 
 def _word(op: Op) -> str:

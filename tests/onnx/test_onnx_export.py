@@ -14,8 +14,8 @@ from torch import nn
 import archspace
 from archspace.errors import FileError, LawError, MissingPackageError
 from archspace.ir import Builder, Graph
-from archspace.ir.ops import AvgPool2d, Concat, Conv2d, Flatten, Linear, Sigmoid, SparseShift
-from archspace.onnx import export_onnx
+from archspace.ir.ops import AvgPool2d, Concat, Conv2d, Embedding, Flatten, Linear, Sigmoid, SparseShift
+from archspace.onnx import export_onnx, from_onnx
 from archspace.onnx.names import scopes_of
 from archspace.pytorch import to_module
 
@@ -97,6 +97,14 @@ def test_a_module_that_torch_cannot_export_is_told_in_one_line(tmp_path: Path) -
         export_onnx(Branching(), graph, tmp_path / "net.onnx")
     assert len(str(caught.value).splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_inputs_that_are_numbers_of_rows_are_whole_numbers(tmp_path: Path) -> None:
+    b = Builder("words")
+    graph = b.build(b.add("fc", Linear(4, 2), b.add("table", Embedding(10, 4), b.input((1, 5), "ids"))))
+    export_onnx(to_module(graph, seed=0), graph, tmp_path / "net.onnx")
+    assert onnx.load(tmp_path / "net.onnx").graph.input[0].type.tensor_type.elem_type == onnx.TensorProto.INT64
+    assert archspace.analyze(from_onnx(tmp_path / "net.onnx")).totals.params == archspace.analyze(graph).totals.params == 50
 
 
 @pytest.mark.parametrize("package", ["onnx", "onnxscript"])

@@ -24,6 +24,7 @@ from archspace.zoo import ZOO
 VARIANTS = {
     "shufflenet_v2": {"se_reduction": 4, "activation": "hardswish"},
     "fenet": {"learned_shifts": True},
+    "shiftnet": {"repeats": (1, 1, 1, 1)},
     "mobilenet_v2": {"repeats": (1, 1, 2, 1, 1, 1, 1)},  # a residual sum
     "vgg": {"hidden": (256,)},
     "alexnet": {"hidden": (256,)},
