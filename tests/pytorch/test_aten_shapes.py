@@ -83,7 +83,6 @@ VIEWS: dict[str, Case] = {
     "as_strided_.default": call(lambda x: aten.as_strided_.default(-x, [2, 12, 6, 10], [720, 60, 10, 1]), NEG),
     "broadcast_to.default": call(lambda x: torch.broadcast_to(x, (3, 2, 12, 6, 10)), Expand((3, 2, 12, 6, 10))),
     "contiguous.default": call(lambda x: x.mT.contiguous(), TURN, Copy()),
-    "contiguous.default, already": call(lambda x: -x.contiguous(), NEG),
     "detach.default": call(lambda x: -x.detach(), NEG),
     "detach_.default": call(lambda x: (-x).detach_(), NEG),
     "expand.default": call(lambda x: x.mean((2, 3), keepdim=True).expand(2, 12, 3, -1), AdaptiveAvgPool2d(1), Expand((2, 12, 3, 1))),
@@ -114,7 +113,7 @@ VIEWS: dict[str, Case] = {
     "slice.Tensor": call(lambda x: x[:, 2:-3], ChannelSlice(2, 9)),
     "slice.Tensor, of the image": call(lambda x: x[:, :, 1:], Slice(2, 1, 6)),
     "slice.Tensor, every second": call(lambda x: x[:, ::2], Slice(1, 0, 12, 2)),
-    "slice.Tensor, of everything": call(lambda x: -x[:, :, :, :], NEG),
+    "slice.Tensor, of everything": call(lambda x: -aten.slice.Tensor(x, 1, 0, 2**40), NEG),
     "squeeze.default": call(lambda x: x.squeeze(), Flatten(1), inputs=(X[:, :, :1, :1],)),
     "squeeze.dim": call(lambda x: x.squeeze(-1), Flatten(2), inputs=(X[..., :1],)),
     "squeeze.dim, of more than one": call(lambda x: -x.squeeze(1), NEG),
@@ -134,7 +133,6 @@ PARTS: dict[str, Case] = {
     "chunk.default": call(lambda x: x.chunk(5, 1)[3], ChannelSlice(9, 12)),
     "chunk.default, of the image": call(lambda x: tuple(x.chunk(2, -1)), Slice(3, 0, 5), Slice(3, 5, 10)),
     "split.Tensor": call(lambda x: x.split(5, dim=1)[2], ChannelSlice(10, 12)),
-    "split.default": call(lambda x: aten.split.default(x, [2, 10], 1)[1], ChannelSlice(2, 12)),
     "split.sizes": call(lambda x: aten.split.sizes(x, [4, 2], 2)[1], Slice(2, 4, 6)),
     "split_with_sizes.default": call(lambda x: x.split_with_sizes([2, 10], 1)[1], ChannelSlice(2, 12)),
     "tensor_split.indices": call(lambda x: tuple(x.tensor_split((2, -3), 1)), ChannelSlice(0, 2), ChannelSlice(2, 9), ChannelSlice(9, 12)),
@@ -163,7 +161,7 @@ MOVES: dict[str, Case] = {
     "flip.default": call(lambda x: x.flip(-1, 2), Flip((3, 2))),
     "im2col.default": layer(lambda: nn.Unfold((3, 2), stride=2), Unfold((3, 2), stride=2)),
     "lift_fresh_copy.default": call(lambda x: -aten.lift_fresh_copy.default(x), NEG),
-    "native_channel_shuffle.default": call(lambda x: aten.native_channel_shuffle.default(x, 4), ChannelShuffle(4)),
+    "native_channel_shuffle.default": call(lambda x: aten.native_channel_shuffle.default(x, 4), ChannelShuffle(4), routes=("exported",)),
     "pad.default": call(lambda x: f.pad(x, (1, 2, 3, 0)), Pad((1, 2, 3, 0))),
     "pad.default, the width": call(lambda x: f.pad(x, (0, 1)), Pad((0, 1, 0, 0))),
     "pad.default, a crop": call(lambda x: f.pad(x, (-1, 2, -2, 0)), PadNd((-1, 2, -2, 0))),
@@ -189,6 +187,14 @@ MOVES: dict[str, Case] = {
         Copy(),
         Reshape((12, 6, 10), folds_batch=True),
     ),
+    "repeat_interleave.self_int, of all elements": call(
+        lambda x: x.repeat_interleave(2),
+        Reshape((), folds_batch=True),
+        Reshape((1,)),
+        Expand((1440, 2)),
+        Copy(),
+        Reshape((), folds_batch=True),
+    ),
     "replication_pad1d.default": call(
         lambda x: aten.replication_pad1d.default(x, [1, 12]), PadNd((1, 12), "replicate"), inputs=(SEQUENCE,)
     ),
@@ -209,7 +215,11 @@ PICKED: dict[str, Case] = {
     "index.Tensor, of a weight": call(lambda i, w: w[i], Index((2, 5, 4)), inputs=(IDS,), weights={"weight": drawn(7, 4)}, refused=PICKS),
     "index_select.default": call(lambda x, i: x.index_select(1, i), Index((2, 5, 6, 10)), inputs=(X, numbers(12, 5)), refused=PICKS),
     "take_along_dim.default": call(
-        lambda x, i: x.take_along_dim(i, 1), Index((2, 3, 6, 10)), inputs=(X, numbers(12, 2, 3, 6, 10)), refused=PICKS
+        lambda x, i: x.take_along_dim(i, 1),
+        Index((2, 3, 6, 10)),
+        inputs=(X, numbers(12, 2, 3, 6, 10)),
+        refused=PICKS,
+        routes=("exported",),
     ),
     "unfold.default": call(lambda x: x.unfold(3, 4, 2), Index((2, 12, 6, 4, 4)), refused=PICKS),
 }
@@ -229,7 +239,6 @@ SHUFFLES: dict[str, Case] = {
 OTHERS: dict[str, Case] = {
     "other strides in place": call(lambda x: aten.as_strided_.default(-x, [2, 12, 6, 10], [720, 60, 1, 6])),
     "a roll of all elements": call(lambda x: x.roll(3)),
-    "a repetition of all elements": call(lambda x: x.repeat_interleave(2)),
     "a choice of one number": call(lambda x: x[3], inputs=(drawn(10),)),
     "an embedding in a computed table": call(f.embedding, inputs=(IDS, drawn(7, 4))),
     "a shuffle of rows": call(lambda x: f.channel_shuffle(x, 2), inputs=(SEQUENCE,)),

@@ -10,7 +10,7 @@ from typing import Any
 from archspace.errors import LawError
 from archspace.ir.counts import Counts
 from archspace.ir.graph import Graph, Node
-from archspace.ir.ops import Copy, Flatten, Input, Op, Opaque, Overwrite, Pad, PadNd, Parameter, Reshape, Shape
+from archspace.ir.ops import Copy, Flatten, Input, Op, Opaque, Overwrite, Pad, PadNd, Parameter, Reshape, Shape, View
 from archspace.pytorch.importer.aten import BROADCASTING, CHECKS, COUNTED, FACTORIES, rule_of
 from archspace.pytorch.importer.calls import Call, Fed, Operand, Parts, Reading, Results
 from archspace.pytorch.importer.own_layers import LAYER, LAYERS
@@ -41,9 +41,10 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """A tensor that no input has a part in; `names` are the parameters that it is made of."""
+    """A tensor that no input has a part in; `names` are the parameters that it is made of, `step` where it is made of one by a call."""
 
     names: frozenset[str]
+    step: int = -1
 
 
 Held = int | Weight  # what a tensor of the program is: a position among the pending nodes, or weights
@@ -109,7 +110,7 @@ class _Assembly:
             lead = refs_in(step.arguments.get("mat1", step.arguments.get("batch1")) or step.arguments)[0]
             operands = tuple([replace(one, is_weight=False) if one.index == lead else one for one in operands])
         if all(one.is_weight for one in operands) or step.target in FACTORIES:
-            self._hold(step, [Weight(names) for _ in step.outputs])
+            self._hold(step, [Weight(names, i) for _ in step.outputs])
             return
         call = Call(self._arguments(step.arguments, operands), operands, tuple([self._datum(number) for number in step.outputs]))
         made = self._made(i, step, call, self._reading(step, call), names)
@@ -232,11 +233,28 @@ class _Assembly:
         held = self.held[number]
         if isinstance(held, Weight):
             if number not in self.parameters:
+                viewed = self._view_of_weight(number, held)
+                if viewed is not None:
+                    self.parameters[number] = viewed
+                    return viewed
                 shape, names = self._datum(number).shape, held.names
                 word = next(iter(names)) if number in self.program.weights and names else "weight" if names else "constant"
                 self.parameters[number] = self._append(Parameter(shape, bool(names)), (), shape, step, names, word)
             return self.parameters[number]
         return held
+
+    def _view_of_weight(self, number: int, weight: Weight) -> int | None:
+        """The position of a view of a parameter, which is left as it is; None where a weight is made otherwise."""
+        made_by = self.program.steps[weight.step] if weight.step >= 0 and weight.names else None
+        if made_by is None or len(made_by.inputs) != 1 or made_by.outputs != (number,):
+            return None
+        operand = replace(self._operand(made_by.inputs[0]), is_weight=False)
+        call = Call(self._arguments(made_by.arguments, (operand,)), (operand,), (self._datum(number),))
+        reading = self._reading(made_by, call)
+        ops = reading.ops if isinstance(reading, Fed) else reading
+        if not isinstance(ops, tuple) or not all(isinstance(op, View) for op in ops):
+            return None
+        return self._chain(weight.step, made_by, Fed(ops, (operand,)), frozenset())
 
     def _operand(self, number: int) -> Operand:
         return Operand(number, self.program.data[number], isinstance(self.held.get(number, Weight(frozenset())), Weight))

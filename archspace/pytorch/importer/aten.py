@@ -269,7 +269,6 @@ MOVING: dict[str, Rule] = {
     "roll.default": shapes.roll,
     "select.int": shapes.select,
     "slice.Tensor": shapes.slice_,
-    "split.default": shapes.split,
     "split.sizes": shapes.split,
     "split.Tensor": shapes.split,
     "split_with_sizes.default": shapes.split,

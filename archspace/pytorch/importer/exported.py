@@ -20,21 +20,15 @@ from archspace.pytorch.importer.program import Datum, Path, Program, Ref, Step, 
 from archspace.pytorch.importer.tree import Tree, tree_of_names
 from archspace.pytorch.state import unpickled
 
-# Overloads whose result lies in the memory of their first argument.
-VIEWS = frozenset(f"aten.{name}" for name in (
-    "alias.default", "chunk.default", "detach.default", "diagonal.default", "expand.default", "expand_as.default", "flatten.using_ints",
-    "movedim.int", "movedim.intlist", "narrow.default", "permute.default", "select.int", "slice.Tensor", "split.Tensor", "split.default",
-    "split.sizes", "split_with_sizes.default", "squeeze.default", "squeeze.dim", "squeeze.dims", "swapaxes.default", "t.default",
-    "transpose.int", "unbind.int", "unflatten.int", "unfold.default", "unsqueeze.default", "view.default", "view_as.default",
-    "numpy_T.default", "mT.default", "real.default",
-))  # fmt: skip
+# Overloads whose schema says that the result lies in the memory of their first argument, which it does where the elements lie so already.
+RESHAPES = frozenset(f"aten.{name}" for name in ("flatten.using_ints", "ravel.default", "reshape.default", "reshape_as.default"))
+CONVERSIONS = frozenset(f"aten.to.{name}" for name in ("device", "dtype", "dtype_layout", "other"))
 # Overloads with sizes among their arguments that networks compute from their input's.
 SIZED = tuple(f"aten.{name}." for name in (
     "adaptive_avg_pool1d", "adaptive_avg_pool2d", "avg_pool2d", "constant_pad_nd", "expand", "max_pool2d", "pad", "repeat", "slice",
     "upsample_bicubic2d", "upsample_bilinear2d", "upsample_nearest2d",
 ))  # fmt: skip
 ATTENTION = "aten.scaled_dot_product_attention.default"
-PERHAPS_VIEWS = frozenset(("aten.reshape.default", "aten.contiguous.default", "aten.to.dtype", "aten.reshape_as.default"))
 
 
 def program_of(exported: torch.export.ExportedProgram, name: str, *, tree: Tree | None = None, module: nn.Module | None = None) -> Program:
@@ -157,7 +151,7 @@ class _Reader:
         arguments = self._arguments(node)
         written = self._written(node)
         sources = [number for one in node.all_input_nodes for number in self.numbers.get(one, ()) if number is not None]
-        memory = self._memory(target, sources, written, values)
+        memory = self._memory(node, sources, written, values)
         stride = self._known_stride(target, sources, arguments, values)
         outputs = tuple([self._datum(one, memory, stride) if isinstance(one, Tensor) else None for one in values])
         self.numbers[node] = outputs
@@ -237,17 +231,16 @@ class _Reader:
                 written += [number for number in self.numbers[value] if number is not None]
         return tuple(written)
 
-    def _memory(self, target: str, sources: list[int], written: tuple[int, ...], values: Any) -> int | None:
+    def _memory(self, node: fx.Node, sources: list[int], written: tuple[int, ...], values: Any) -> int | None:
         """Whose memory the result lies in; None for memory of its own."""
         if written:
             return self.data[written[0]].memory
-        if not sources:
+        schema = getattr(node.target, "_schema", None)
+        is_view = schema is not None and any(one.alias_info is not None for one in schema.returns)
+        if not is_view or not sources or not isinstance(values[0], Tensor):
             return None
         first = self.data[sources[0]]
-        is_same = bool(values) and isinstance(values[0], Tensor) and values[0].numel() == 0
-        if target in VIEWS or (target in PERHAPS_VIEWS and (is_same or not copies(first, target, values[0]))):
-            return first.memory
-        return None
+        return None if copies(first, str(node.target), values[0]) else first.memory
 
     def _known_stride(self, target: str, sources: list[int], arguments: Mapping[str, Any], values: Any) -> tuple[int, ...] | None:
         """The strides of a result where a program made on the meta device has others: of attention, and behind it."""
@@ -285,11 +278,13 @@ def _may_be_measured(target: str, arguments: Mapping[str, Any]) -> bool:
 
 
 def copies(source: Datum, target: str, result: Tensor) -> bool:
-    """Whether a reshape, or a call that makes contiguous or converts, must move the elements."""
+    """Whether a call that views where it can must move the elements."""
     if target == "aten.contiguous.default":
         return not source.is_contiguous
-    if target == "aten.to.dtype":
+    if target in CONVERSIONS:
         return source.dtype != result.dtype
+    if target not in RESHAPES or result.numel() == 0:
+        return False
     try:
         torch.empty_strided(source.shape, source.stride, device="meta").view(tuple(result.shape))
     except RuntimeError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from math import prod
 
 from archspace.ir.ops import (
     ChannelShuffle,
@@ -120,12 +121,14 @@ def repeat(call: Call) -> Reading:
 
 def repeat_interleave(call: Call) -> Reading:
     """aten.repeat_interleave: each position of an axis, or of all elements in a row, as often as asked."""
-    a, shape = call.args, call.shape
-    if a["dim"] is None or not shape:
-        return None
-    dim, times = a["dim"] % len(shape), a["repeats"]
+    given, times = call.args["dim"], call.args["repeats"]
+    flat: tuple[Op, ...] = ()
+    shape = call.shape
+    if given is None and len(shape) != 1:
+        flat, shape = (_reshaped(shape, (prod(shape),)),), (prod(shape),)
+    dim = (given or 0) % len(shape)
     spread = (*shape[: dim + 1], times, *shape[dim + 1 :])
-    return (Reshape((*shape[1 : dim + 1], 1, *shape[dim + 1 :])), Expand(spread), Copy(), _reshaped(spread, call.out))
+    return (*flat, Reshape((*shape[1 : dim + 1], 1, *shape[dim + 1 :])), Expand(spread), Copy(), _reshaped(spread, call.out))
 
 
 def narrow(call: Call) -> Reading:
