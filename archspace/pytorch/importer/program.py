@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -74,6 +74,7 @@ class Program:
     outputs: tuple[int, ...]
     tree: Mapping[str, Layer]
     sizes: Mapping[str, int]  # scalars of each parameter
+    buffers: Mapping[int, str] = field(default_factory=dict)  # the names of those weights that are the module's, but not learned
 
 
 def refs_in(value: Any) -> list[int]:

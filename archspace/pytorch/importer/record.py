@@ -10,6 +10,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from itertools import count
+from types import FunctionType
 from typing import Any
 
 import torch
@@ -47,6 +48,13 @@ WHOLE: dict[Callable[..., Any], tuple[str, tuple[str, ...]]] = {
     torch.rnn_tanh: ("rnn_tanh.input", ()),
     torch.rnn_relu: ("rnn_relu.input", ()),
     **{getattr(torch, name): (f"{name}.default", ()) for name in CONVOLUTIONS},
+}
+
+# torch's functions in Python that multiply: called with a mode on they hand themselves to it whole, and their calls within are hidden.
+# Their own code, told that no mode is on, is followed.
+OPENED: dict[Callable[..., Any], Callable[..., Any]] = {
+    one: FunctionType(one.__code__, {**vars(functional), "has_torch_function": lambda _: False}, one.__name__, one.__defaults__)
+    for one in (functional.multi_head_attention_forward,)
 }
 KEEPS = ("aten.dropout.default", "aten.alpha_dropout.default", "aten.feature_dropout.default")  # in eval mode they return their input
 SAME_WORDS = {"training": "train"}  # arguments by name that torch.nn.functional calls otherwise than ATen
@@ -141,7 +149,8 @@ class _Recorder(TorchDispatchMode):
         weights = {number: frozenset([first[number]] if number in first else []) for number in range(len(self.data)) if number not in known}
         outputs = tuple([self.number(one) for one in pytree.tree_leaves(returned) if isinstance(one, Tensor)])
         sizes = {key: parameter.numel() for key, parameter in self.module.named_parameters()}
-        return Program(name, tuple(self.data), self.given, weights, tuple(self.steps), outputs, tree_of(self.module), sizes)
+        buffers = {self.numbers.get(id(buffer), -1): key for key, buffer in self.module.named_buffers()}
+        return Program(name, tuple(self.data), self.given, weights, tuple(self.steps), outputs, tree_of(self.module), sizes, buffers)
 
 
 class _Whole(TorchFunctionMode):
@@ -156,6 +165,9 @@ class _Whole(TorchFunctionMode):
         known = WHOLE.get(func)
         if self.recorder.is_paused:
             return func(*args, **kwargs)
+        if func in OPENED:
+            with self:
+                return OPENED[func](*args, **kwargs)
         name = getattr(func, "__name__", "")
         self.recorder.function = "" if name.startswith("__") else name.strip("_")
         try:
