@@ -25,7 +25,8 @@ SIDE_WORDS: dict[type[Op], str] = {Pad: "pad", Flatten: "flatten", Copy: "copy"}
 class Pending:
     """A node whose name is still to be found: its op, the positions of its inputs, the modules around it, the word for it there.
 
-    `step` is the position of the step that it is made of; `is_side` says that it only prepares or finishes that step's own op.
+    `step` is the position of the step that it is made of; `is_side` says that it only prepares or finishes that step's own op. A parameter
+    or buffer of the module has its `name` already.
     """
 
     op: Op
@@ -36,6 +37,7 @@ class Pending:
     step: int
     weights: frozenset[str]
     is_side: bool = False
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +68,13 @@ class _Assembly:
         self.held: dict[int, Held] = {number: Weight(names) for number, names in program.weights.items()}
         self.pending: list[Pending] = []
         self.parameters: dict[int, int] = {}  # the Parameter nodes of weights that are read as activations are
-        makers = {number: i for i, step in enumerate(program.steps) for number in step.outputs if number is not None}
+        self.makers = {number: i for i, step in enumerate(program.steps) for number in step.outputs if number is not None}
         self.readers: dict[int, list[int]] = {}
         for i, step in enumerate(program.steps):
             for number in step.inputs:
                 self.readers.setdefault(number, []).append(i)
         times = Counter(program.outputs) + Counter({number: len(steps) for number, steps in self.readers.items()})
-        self.shuffles = find_shuffles(program, makers, times)
+        self.shuffles = find_shuffles(program, self.makers, times)
         self.inside = {one for shuffle in self.shuffles.values() for one in shuffle.steps[:-1]}
         self.sharing: dict[int, list[int]] = {}  # the tensors that lie in each memory
         for number, datum in enumerate(program.data):
@@ -217,13 +219,42 @@ class _Assembly:
     def _node(self, number: int, step: int = -1) -> int:
         """The position of the node that a tensor is; a weight's is made now."""
         held = self.held[number]
-        if isinstance(held, Weight):
-            if number not in self.parameters:
-                shape, names = self._datum(number).shape, held.names
-                word = next(iter(names)) if number in self.program.weights and names else "weight" if names else "constant"
-                self.parameters[number] = self._append(Parameter(shape, bool(names)), (), shape, step, names, word)
-            return self.parameters[number]
-        return held
+        if not isinstance(held, Weight):
+            return held
+        if number not in self.parameters:
+            viewed = self._viewed(number, step)
+            self.parameters[number] = self._parameter(number, held.names, step) if viewed is None else viewed
+        return self.parameters[number]
+
+    def _parameter(self, number: int, names: frozenset[str], step: int) -> int:
+        shape, is_own = self._datum(number).shape, number in self.program.weights
+        name = next(iter(names), self.program.buffers.get(number, "")) if is_own else ""
+        word = "weight" if names else "constant"
+        return self._append(Parameter(shape, bool(names)), (), shape, step, names, word, name=name)
+
+    def _viewed(self, number: int, step: int) -> int | None:
+        """The node of a weight that is a view of another, made from that; None where it is no view, or one that no op describes."""
+        maker = self.makers.get(number)
+        if maker is None or self.program.steps[maker].written or len(self.program.steps[maker].inputs) != 1:
+            return None
+        made = self.program.steps[maker]
+        source = self._operand(made.inputs[0])
+        rule = ATEN.get(made.target)
+        if rule is None or source.datum.memory != self._datum(number).memory:
+            return None
+        call = Call(self._arguments(made.arguments, (source,)), (source,), tuple([self._datum(one) for one in made.outputs]))
+        reading = rule(call)
+        if isinstance(reading, Parts):
+            reading = (reading.ops[made.outputs.index(number)],)
+        if isinstance(reading, Fed):
+            reading = reading.ops
+        if not isinstance(reading, tuple):
+            return None
+        last, shape = self._node(source.index, step), source.shape
+        for op in reading:
+            shape = op.out_shape(shape)
+            last = self._append(op, (last,), shape, step, word=_word(made.target), is_side=True)
+        return last
 
     def _operand(self, number: int) -> Operand:
         return Operand(number, self.program.data[number], isinstance(self.held.get(number, Weight(frozenset())), Weight))
@@ -262,11 +293,12 @@ class _Assembly:
         weights: frozenset[str] = frozenset(),
         word: str = "",
         is_side: bool = False,
+        name: str = "",
     ) -> int:
         made_by = self.program.steps[step] if step >= 0 else None
         if made_by is not None and not word:
             word = self.scopes.under_module(made_by.word or _word(made_by.target))
-        self.pending.append(Pending(op, inputs, shape, made_by.path if made_by else (), word, step, weights, is_side))
+        self.pending.append(Pending(op, inputs, shape, made_by.path if made_by else (), word, step, weights, is_side, name))
         return len(self.pending) - 1
 
     def graph(self, outputs: list[int]) -> Graph:
@@ -278,10 +310,13 @@ class _Assembly:
         places = {old: new for new, old in enumerate(kept)}
         owners: dict[str, str] = {}
         whole: set[str] = set()  # scopes that are a node themselves
+        weighted = {one.path[-1][1] for one in self.pending if one.path and one.weights and not isinstance(one.op, Parameter)}
         nodes: list[Node] = []
         for one in [self.pending[i] for i in kept]:
             scope = self.scopes.scope(one.path)
-            if self.scopes.is_leaf(one.path) and len(steps[one.path]) == 1 and not one.is_side and not isinstance(one.op, Parameter):
+            if one.name:
+                name = self._own_name(one.name, weighted)
+            elif self.scopes.is_leaf(one.path) and len(steps[one.path]) == 1 and not one.is_side and not isinstance(one.op, Parameter):
                 name = self.scopes.unique(scope) if scope in whole else scope
                 whole.add(scope)
             elif self.scopes.is_leaf(one.path) and len(steps[one.path]) == 1:
@@ -293,6 +328,11 @@ class _Assembly:
             inputs = tuple([places[i] for i in one.inputs])
             nodes.append(Node(name, one.op, inputs, one.shape, self.scopes.block(one.path, name), shares, params))
         return Graph(self.program.name, tuple(nodes), tuple([places[i] for i in outputs]))
+
+    def _own_name(self, name: str, weighted: set[str]) -> str:
+        """The name of a parameter or buffer of the module: its own, or one beside the layer that holds it and has weights as a node."""
+        owner, _, last = name.rpartition(".")
+        return self.scopes.unique(f"{owner}_{last}" if owner in weighted else name)
 
     def _kept(self, outputs: list[int]) -> list[int]:
         """The positions of the nodes that are returned, read, or cost something."""
