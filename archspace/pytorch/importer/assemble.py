@@ -99,9 +99,9 @@ class _Assembly:
             shuffle = self.shuffles[i]
             if not isinstance(self.held[shuffle.source], Weight):
                 fed = Fed((shuffle.op,), (self._operand(shuffle.source),))
-                made = self._chain(i, step, fed, frozenset())
-                assert made is not None
-                self._hold(step, [made])
+                last = self._chain(i, step, fed, frozenset())
+                assert last is not None
+                self._hold(step, [last])
                 return
         operands = tuple([self._operand(number) for number in step.inputs])
         names = self._names(step)

@@ -69,7 +69,8 @@ class _Reader:
 
     def program(self, name: str, tree: Tree | None) -> Program:
         """The whole of it."""
-        parameters, first = dict(self.exported.named_parameters()), {}
+        parameters = dict(self.exported.named_parameters())
+        first: dict[int, str] = {}
         for key, parameter in parameters.items():
             first.setdefault(id(parameter), key)
         names = {

@@ -37,8 +37,7 @@ def convolution(call: Call) -> Reading:
     padding = a["padding"]
     before: tuple[Op, ...] = ()
     if padding == "same":
-        dilation = axes(a["dilation"], rank)
-        totals = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
+        totals = [d * (k - 1) for d, k in zip(axes(a["dilation"], rank), kernel, strict=True)]
         padding = [total // 2 for total in totals]
         if any(total % 2 for total in totals):  # torch puts the odd pixel at the end
             around = [side for total in reversed(totals) for side in (total // 2, total - total // 2)]
@@ -47,10 +46,10 @@ def convolution(call: Call) -> Reading:
     elif padding == "valid":
         padding = [0]
     if rank == 2:
-        pixels = [as_pair(value) for value in (a["stride"], padding, a["dilation"])]
-        return (*before, Conv2d(per_group * groups, out, as_pair(kernel), *pixels, groups=groups, bias=bias))
-    places = [axes(value, rank) for value in (a["stride"], padding, a["dilation"])]
-    return (*before, ConvNd(per_group * groups, out, tuple(kernel), *places, groups=groups, bias=bias))
+        stride, pixels, dilation = [as_pair(value) for value in (a["stride"], padding, a["dilation"])]
+        return (*before, Conv2d(per_group * groups, out, as_pair(kernel), stride, pixels, dilation, groups, bias))
+    strides, sides, gaps = [axes(value, rank) for value in (a["stride"], padding, a["dilation"])]
+    return (*before, ConvNd(per_group * groups, out, tuple(kernel), strides, sides, gaps, groups, bias))
 
 
 def _dynamic_convolution(call: Call) -> Reading:
@@ -58,8 +57,8 @@ def _dynamic_convolution(call: Call) -> Reading:
     a = call.args
     if len(a["weight"].shape) != 4 or isinstance(a["padding"], str):
         return None
-    pixels = [as_pair(value) for value in (a["stride"], a["padding"], a["dilation"])]
-    return Fed((DynamicConv2d(*pixels, groups=a["groups"]),), _present(a["input"], a["weight"], a["bias"]))
+    stride, padding, dilation = [as_pair(a[name]) for name in ("stride", "padding", "dilation")]
+    return Fed((DynamicConv2d(stride, padding, dilation, a["groups"]),), _present(a["input"], a["weight"], a["bias"]))
 
 
 def transposed_convolution(call: Call) -> Reading:
@@ -96,7 +95,7 @@ def addmm(call: Call) -> Reading:
     source, weight, bias = call.args["mat1"], call.args["mat2"], call.args["self"]
     is_linear = not source.is_weight and weight.is_weight and bias.is_weight and len(bias.shape) == 1
     if is_linear and call.args["beta"] == call.args["alpha"] == 1:
-        return Fed((Linear(*weight.shape, bias=True),), (source,))
+        return Fed((Linear(weight.shape[0], weight.shape[1], bias=True),), (source,))
     return _added_matmul(call, source, weight)
 
 
@@ -106,7 +105,7 @@ def matmul(first: str, second: str) -> Rule:
     def rule(call: Call) -> Reading:
         a, b = call.args[first], call.args[second]
         if not a.is_weight and b.is_weight and len(b.shape) == 2 and len(a.shape) > 1:
-            return Fed((Linear(*b.shape, bias=False),), (a,))
+            return Fed((Linear(b.shape[0], b.shape[1], bias=False),), (a,))
         return Fed((MatMul(),), (a, b)) if len(a.shape) > 1 and len(b.shape) > 1 else None
 
     return rule

@@ -72,16 +72,15 @@ def record(module: nn.Module, inputs: tuple[Any, ...], name: str) -> Program:
     """The program of one run of `module`, which gets hooks: give it a copy. Raises what its forward raises."""
     recorder = _Recorder(module, inputs)
     with _Whole(recorder), recorder:
-        is_traced = isinstance(module, fx.GraphModule)
-        returned = _Interpreter(module, recorder).run(*inputs) if is_traced else module(*inputs)
+        returned = _Interpreter(module, recorder).run(*inputs) if isinstance(module, fx.GraphModule) else module(*inputs)
     return recorder.program(name, returned)
 
 
-class _Recorder(TorchDispatchMode):
+class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Writes down every call that reaches the dispatcher. `path` are the module calls that are running."""
 
     def __init__(self, module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.steps: list[Step] = []
         self.data: list[Datum] = []
         self.kept: list[Tensor] = []  # so that no other tensor takes their id
@@ -190,7 +189,7 @@ class _Whole(TorchFunctionMode):
         if known[0] in RECURRENT and not isinstance(arguments.get("has_biases"), bool):
             return func(*args, **kwargs)  # packed sequences
         is_more = arguments.pop("return_indices", False)
-        if known[0].endswith("pool1d.default") and (is_more or arguments.get("input", arguments.get("self")).dim() != 3):
+        if known[0].endswith("pool1d.default") and (is_more or next(iter(arguments.values())).dim() != 3):
             return func(*args, **kwargs)  # indices too, or no batch
         numbered = self.recorder.numbered(arguments)
         target = str(overload)
@@ -205,10 +204,10 @@ class _Whole(TorchFunctionMode):
 
 def _result(target: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """What a call of WHOLE returns: a tensor of its own where torch would hand back the input, and an empty one for batch norm on meta."""
-    source = args[0] if args else kwargs.get("input")
+    source: Any = args[0] if args else kwargs.get("input")
     if target == "aten.batch_norm.default" and isinstance(source, Tensor) and source.is_meta:
         return torch.empty_like(source)
-    result = func(*args, **kwargs)
+    result: Any = func(*args, **kwargs)
     return result.detach() if target in KEEPS and result is source else result
 
 
