@@ -92,7 +92,7 @@ def record(module: nn.Module, inputs: tuple[Any, ...], name: str) -> Program:
     return recorder.program(name, returned)
 
 
-class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _Recorder(TorchDispatchMode):
     """Writes down every call that reaches the dispatcher. `path` are the module calls that are running."""
 
     def __init__(self, module: nn.Module, inputs: tuple[Any, ...]) -> None:
