@@ -9,8 +9,8 @@ from itertools import chain, count
 from keyword import iskeyword
 
 from archspace.pytorch.code.classes import Structure, Unit
+from archspace.pytorch.code.pieces import Expression, Layer
 from archspace.pytorch.code.tree import Tree
-from archspace.pytorch.code.written import Expression, Layer
 from archspace.zoo import ZOO
 
 LONGEST_PATTERN = 4  # layers in a row that name their class
@@ -43,7 +43,8 @@ VERBS = frozenset(
     }
     | {"squeeze", "reduce", "dropout", "flatten", "shift", "crelu", "mul", "scale", "shuffle", "layer", "block", "se", "narrow", "sub"}
 )
-RESERVED = frozenset({"self", "torch", "nn", "functional", "Tensor", "OrderedDict"})
+# What a module of code calls by these names: torch's, and the functions of `archspace.pytorch.functions`.
+RESERVED = frozenset({"self", "torch", "nn", "functional", "Tensor", "OrderedDict", "numbers", "add", "sub", "div", "to", "strided"})
 
 
 def camel(words: str) -> str:
