@@ -146,7 +146,7 @@ def _label(model: onnx.ModelProto, graph: Graph) -> None:
         scopes = scopes_of(node)
         weights = [name.rpartition(".")[0] for name in node.input if name.rpartition(".")[0] in known]
         place = weights[0] if weights else next((one for one in reversed(scopes) if one in known), "")
-        scopes = (*parents(place), scopes[-1]) if weights and scopes else scopes
+        scopes = (*parents(place), scopes[-1]) if place and scopes else scopes
         del node.metadata_props[:]
         node.metadata_props.add(key=SCOPES_KEY, value=str(["", *scopes]))
         op = known[place].op if place else None

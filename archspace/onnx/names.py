@@ -60,7 +60,7 @@ def place_of(node: onnx.NodeProto, weights: Sequence[str] = ()) -> Place:
         return Place(parents(owner))
     if scopes:
         word = re.sub(r"_\d+$", "", scopes[-1].rpartition(".")[2].strip("_"))
-        return Place(scopes[:-1], word, scopes[-1], metadata(node, LAYER_KEY))
+        return Place(parents(scopes[-2]) if len(scopes) > 1 else (), word, scopes[-1], metadata(node, LAYER_KEY))
     *outer, _ = node.name.split("/")
     path: list[str] = []
     last = ""

@@ -262,5 +262,6 @@ def _place(root: nn.Module, name: str, lowered: nn.Module | Attribute) -> None:
 
 
 def _check_free(parent: nn.Module, part: str, name: str) -> None:
-    if not (part.isidentifier() or part.isdigit()) or iskeyword(part) or hasattr(parent, part) or part in dir(fx.GraphModule):
+    # fx reads what is no Python name, as 'block1-0' or '0', by getattr.
+    if not re.fullmatch(r"[\w-]+", part) or iskeyword(part) or hasattr(parent, part) or part in dir(fx.GraphModule):
         raise LawError(f"{name}: a submodule's name must be a free Python name in torch.nn.Module, but {part!r} is not. Rename the node.")

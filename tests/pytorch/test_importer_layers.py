@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 import torch
+from aten_cases import ROUTES, Case, assert_counts_what_torch_counts
 from torch import Tensor, nn
+
+from archspace.analysis import total_counts
+from archspace.errors import LawError
+from archspace.ir.ops import Opaque
+from archspace.pytorch import from_torch
+from archspace.pytorch.importer.assemble import graph_of
 
 IMAGE = torch.empty(2, 8, 6, 10)
 SEQUENCE = torch.empty(2, 8, 10)
@@ -50,6 +58,7 @@ LAYERS: dict[str, tuple[Callable[[], nn.Module], tuple[Tensor, ...]]] = {
     **by_rank("CircularPad", 1),
     **by_rank("ReflectionPad", 1),
     **by_rank("ReplicationPad", 1),
+    "SyncBatchNorm": (lambda: nn.SyncBatchNorm(8), (IMAGE,)),
     "GroupNorm": (lambda: nn.GroupNorm(2, 8), (IMAGE,)),
     "LayerNorm": (lambda: nn.LayerNorm(10), (IMAGE,)),
     "RMSNorm": (lambda: nn.RMSNorm(10), (IMAGE,)),
@@ -82,10 +91,62 @@ LAYERS: dict[str, tuple[Callable[[], nn.Module], tuple[Tensor, ...]]] = {
     "MultiheadAttention": (lambda: nn.MultiheadAttention(8, 2), (STEPS, STEPS, STEPS)),
     "TransformerEncoderLayer": (lambda: nn.TransformerEncoderLayer(8, 2, 16), (STEPS,)),
     "TransformerDecoderLayer": (lambda: nn.TransformerDecoderLayer(8, 2, 16), (STEPS, STEPS)),
-    "TransformerEncoder": (lambda: nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16), 2), (STEPS,)),
+    "TransformerEncoder": (lambda: nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), 2), (STEPS,)),
     "TransformerDecoder": (lambda: nn.TransformerDecoder(nn.TransformerDecoderLayer(8, 2, 16), 2), (STEPS, STEPS)),
-    "Transformer": (lambda: nn.Transformer(8, 2, 1, 1, 16), (STEPS, STEPS)),
+    "Transformer": (lambda: nn.Transformer(8, 2, 1, 1, 16, batch_first=True), (STEPS, STEPS)),
     "CosineSimilarity": (nn.CosineSimilarity, (IMAGE, IMAGE)),
     "PairwiseDistance": (nn.PairwiseDistance, (ROWS, ROWS)),
-    "AdaptiveLogSoftmaxWithLoss": (lambda: nn.AdaptiveLogSoftmaxWithLoss(8, 12, [4]), (ROWS, torch.zeros(2, dtype=torch.int64))),
 }
+
+# Layers that are opaque, and why.
+OPAQUE = {
+    "CrossMapLRN2d": "it writes into tensors that it was given to write into, which no op does",
+    "EmbeddingBag": "how many rows become one is in its offsets",
+    "FractionalMaxPool2d": "its windows are drawn at random",
+    "FractionalMaxPool3d": "its windows are drawn at random",
+    "MaxUnpool1d": "where its elements go is in its indices",
+    "MaxUnpool2d": "where its elements go is in its indices",
+    "MaxUnpool3d": "where its elements go is in its indices",
+}
+
+# Layers that a recording takes apart and torch.export keeps whole, in a call that several ops would have to read each other's results for.
+OPAQUE_WHEN_EXPORTED = ("CosineSimilarity", "GRUCell", "LSTMCell", "PairwiseDistance", "RNNCell")
+
+# Classes that are no layers of a network: what others are built of, what holds others.
+NO_LAYERS = {
+    "Container", "DataParallel", "Module", "ModuleDict", "ModuleList", "NLLLoss2d", "ParameterDict", "ParameterList", "RNNBase",
+    "RNNCellBase", "Sequential",
+}  # fmt: skip
+
+
+def case_of(name: str) -> Case:
+    make, inputs = LAYERS[name]
+    return Case(make, (), inputs)
+
+
+@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize("name", LAYERS)
+def test_no_layer_is_opaque_but_those_with_a_reason(name: str, route: str) -> None:
+    graph = graph_of(ROUTES[route](case_of(name)))
+    unknown = sorted({node.op.kind for node in graph if isinstance(node.op, Opaque)})
+    assert bool(unknown) == (name in OPAQUE or (route == "exported" and name in OPAQUE_WHEN_EXPORTED)), unknown
+
+
+@pytest.mark.parametrize("name", [name for name in LAYERS if name != "Bilinear"])
+def test_a_layer_counts_what_torch_counts(name: str) -> None:
+    assert_counts_what_torch_counts(case_of(name))
+
+
+def test_every_class_of_torch_nn_is_a_layer_here_or_none() -> None:
+    classes = {name for name, one in vars(nn).items() if isinstance(one, type) and issubclass(one, nn.Module)}
+    losses = {name for name in classes if name.endswith("Loss")}
+    lazy = {name for name in classes if name.startswith("Lazy")}  # the others, before their first input
+    assert classes - losses - lazy - NO_LAYERS == set(LAYERS)
+
+
+def test_a_lazy_layer_must_have_seen_an_input() -> None:
+    layer = nn.LazyLinear(4)
+    with pytest.raises(LawError, match="LazyLinear"):
+        from_torch(layer, ROWS)
+    layer(torch.zeros(2, 8))
+    assert total_counts(from_torch(layer, ROWS)).madds == 2 * 8 * 4

@@ -10,7 +10,7 @@ from typing import Any
 from archspace.errors import LawError
 from archspace.ir.counts import Counts
 from archspace.ir.graph import Graph, Node
-from archspace.ir.ops import Copy, Flatten, Input, Op, Opaque, Overwrite, Pad, PadNd, Parameter, Reshape, Shape, View
+from archspace.ir.ops import ChannelSlice, Copy, Flatten, Input, Op, Opaque, Overwrite, Pad, PadNd, Parameter, Reshape, Shape, View
 from archspace.pytorch.importer.aten import BROADCASTING, CHECKS, COUNTED, FACTORIES, rule_of
 from archspace.pytorch.importer.calls import Call, Fed, Operand, Parts, Reading, Results
 from archspace.pytorch.importer.own_layers import LAYER, LAYERS
@@ -26,7 +26,8 @@ SIDE_WORDS: dict[type[Op], str] = {Pad: "pad", PadNd: "pad", Flatten: "flatten",
 class Pending:
     """A node whose name is still to be found: its op, the positions of its inputs, the modules around it, the word for it there.
 
-    `step` is the position of the step that it is made of; `is_side` says that it only prepares or finishes that step's own op.
+    `step` is the position of the step that it is made of; `is_side` says that it only prepares or finishes that step's own op. A parameter
+    or buffer of the module has its `name` already.
     """
 
     op: Op
@@ -37,6 +38,7 @@ class Pending:
     step: int
     weights: frozenset[str]
     is_side: bool = False
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +70,14 @@ class _Assembly:
         self.held: dict[int, Held] = {number: Weight(names) for number, names in program.weights.items()}
         self.pending: list[Pending] = []
         self.parameters: dict[int, int] = {}  # the Parameter nodes of weights that are read as activations are
-        makers = {number: i for i, step in enumerate(program.steps) for number in step.outputs if number is not None}
+        self.makers = {number: i for i, step in enumerate(program.steps) for number in step.outputs if number is not None}
         self.readers: dict[int, list[int]] = {}
         for i, step in enumerate(program.steps):
             for number in step.inputs:
                 self.readers.setdefault(number, []).append(i)
         times = Counter(program.outputs) + Counter({number: len(steps) for number, steps in self.readers.items()})
         self.used = self._used()
-        self.shuffles = find_shuffles(program, makers, times)
+        self.shuffles = find_shuffles(program, self.makers, times)
         self.inside = {one for shuffle in self.shuffles.values() for one in shuffle.steps[:-1]}
         self.branching = self.program.branching
         self.sharing: dict[int, list[int]] = {}  # the tensors that lie in each memory
@@ -231,30 +233,34 @@ class _Assembly:
     def _node(self, number: int, step: int = -1) -> int:
         """The position of the node that a tensor is; a weight's is made now."""
         held = self.held[number]
-        if isinstance(held, Weight):
-            if number not in self.parameters:
-                viewed = self._view_of_weight(number, held)
-                if viewed is not None:
-                    self.parameters[number] = viewed
-                    return viewed
-                shape, names = self._datum(number).shape, held.names
-                word = next(iter(names)) if number in self.program.weights and names else "weight" if names else "constant"
-                self.parameters[number] = self._append(Parameter(shape, bool(names)), (), shape, step, names, word)
-            return self.parameters[number]
-        return held
+        if not isinstance(held, Weight):
+            return held
+        if number not in self.parameters:
+            viewed = self._view_of_weight(number, held)
+            self.parameters[number] = self._parameter(number, held.names, step) if viewed is None else viewed
+        return self.parameters[number]
+
+    def _parameter(self, number: int, names: frozenset[str], step: int) -> int:
+        shape, is_own = self._datum(number).shape, number in self.program.weights
+        name = next(iter(names), self.program.buffers.get(number, "")) if is_own else ""
+        word = "weight" if names else "constant"
+        return self._append(Parameter(shape, bool(names)), (), shape, step, names, word, name=name)
 
     def _view_of_weight(self, number: int, weight: Weight) -> int | None:
         """The position of a view of a parameter, which is left as it is; None where a weight is made otherwise."""
-        made_by = self.program.steps[weight.step] if weight.step >= 0 and weight.names else None
-        if made_by is None or len(made_by.inputs) != 1 or made_by.outputs != (number,):
+        made_by = self.program.steps[weight.step] if weight.step >= 0 else None
+        if made_by is None or made_by.written or len(made_by.inputs) != 1:
             return None
         operand = replace(self._operand(made_by.inputs[0]), is_weight=False)
-        call = Call(self._arguments(made_by.arguments, (operand,)), (operand,), (self._datum(number),))
-        reading = self._reading(made_by, call)
+        results = tuple([self._datum(one) for one in made_by.outputs])
+        reading = self._reading(made_by, Call(self._arguments(made_by.arguments, (operand,)), (operand,), results))
+        if isinstance(reading, Parts):
+            reading = (reading.ops[made_by.outputs.index(number)],)
         ops = reading.ops if isinstance(reading, Fed) else reading
-        if not isinstance(ops, tuple) or not all(isinstance(op, View) for op in ops):
+        if not isinstance(ops, tuple) or not all(isinstance(op, View | ChannelSlice) for op in ops):
             return None
-        return self._chain(weight.step, made_by, Fed(ops, (operand,)), frozenset())
+        made = replace(made_by, outputs=(number,))
+        return self._chain(weight.step, made, Fed(ops, (operand,)), frozenset())
 
     def _operand(self, number: int) -> Operand:
         return Operand(number, self.program.data[number], isinstance(self.held.get(number, Weight(frozenset())), Weight))
@@ -293,11 +299,12 @@ class _Assembly:
         weights: frozenset[str] = frozenset(),
         word: str = "",
         is_side: bool = False,
+        name: str = "",
     ) -> int:
         made_by = self.program.steps[step] if step >= 0 else None
         if made_by is not None and not word:
             word = self.scopes.under_module(made_by.word or _word(made_by.target))
-        self.pending.append(Pending(op, inputs, shape, made_by.path if made_by else (), word, step, weights, is_side))
+        self.pending.append(Pending(op, inputs, shape, made_by.path if made_by else (), word, step, weights, is_side, name))
         return len(self.pending) - 1
 
     def graph(self, outputs: list[int]) -> Graph:
@@ -311,11 +318,12 @@ class _Assembly:
         places = {old: new for new, old in enumerate(kept)}
         owners: dict[str, str] = {}
         whole: set[str] = set()  # scopes that are a node themselves
+        weighted = {one.path[-1][1] for one in self.pending if one.path and one.weights and not isinstance(one.op, Parameter)}
         nodes: list[Node] = []
         for one in [self.pending[i] for i in kept]:
             scope = self.scopes.scope(one.path)
-            if isinstance(one.op, Parameter) and one.word in self.program.sizes:
-                name = self.scopes.unique(one.word)
+            if one.name:
+                name = self._own_name(one.name, weighted)
             elif self.scopes.is_leaf(one.path) and len(steps[one.path]) == 1 and not one.is_side and not isinstance(one.op, Parameter):
                 name = self.scopes.unique(scope) if scope in whole else scope
                 whole.add(scope)
@@ -329,6 +337,11 @@ class _Assembly:
             block = self.scopes.block(one.path, name)
             nodes.append(Node(name, one.op, inputs, one.shape, block, shares, params, self._is_pinned(one)))
         return Graph(self.program.name, tuple(nodes), tuple([places[i] for i in outputs]))
+
+    def _own_name(self, name: str, weighted: set[str]) -> str:
+        """The name of a parameter or buffer of the module: its own, or one beside the layer that holds it and has weights as a node."""
+        owner, _, last = name.rpartition(".")
+        return self.scopes.unique(f"{owner}_{last}" if owner in weighted else name)
 
     def _kept(self, outputs: list[int]) -> list[int]:
         """The positions of the nodes that are returned, read, or cost something."""

@@ -33,9 +33,6 @@ FORWARD_ERRORS = (ArithmeticError, AssertionError, AttributeError, ImportError, 
 # How torch words that a branch or a shape depends on the values in a tensor.
 DATA_DEPENDENT = ("data-dependent", "data dependent", "on meta tensors", "is_nonzero", "local_scalar_dense", "item() on")
 
-# Layers whose calls torch.nn.functional hides from a recording.
-WITHIN = (nn.MultiheadAttention, nn.Transformer)
-
 EMPTY = (dict, OrderedDict, set)
 HOOKS = (
     "_forward_hooks", "_forward_pre_hooks", "_forward_hooks_with_kwargs", "_forward_hooks_always_called", "_forward_pre_hooks_with_kwargs",
@@ -46,10 +43,10 @@ HOOKS = (
 def capture(module: nn.Module, inputs: tuple[Any, ...], *, trace: bool = False) -> Program:
     """What `module` computes in eval mode on example inputs.
 
-    It is run on the meta device, every call written down; where it makes tensors on the CPU or looks into them, and for torch's own
-    attention layers, whose calls the dispatcher takes apart, torch.export follows it. With `trace` it is run on the example inputs as they
-    are, and branches are taken as they say. No weight is read or copied but then. Train flag, parameters, buffers, hooks and torch's random
-    state stay as they are, also when forward raises. Hooks are not called, but those by which torch.nn.utils computes weights.
+    It is run on the meta device, every call written down; where it makes tensors on the CPU or looks into them, torch.export follows it.
+    With `trace` it is run on the example inputs as they are, and branches are taken as they say. No weight is read or copied but then.
+    Train flag, parameters, buffers, hooks and torch's random state stay as they are, also when forward raises. Hooks are not called, but
+    those by which torch.nn.utils computes weights.
     Raises LawError that names the line of forward that raised.
     """
     plain = unwrap(module)
@@ -58,8 +55,7 @@ def capture(module: nn.Module, inputs: tuple[Any, ...], *, trace: bool = False) 
         try:
             if trace:
                 return record(twin(plain, None), pytree.tree_map_only(Tensor, torch.clone, inputs), name)
-            if not any(isinstance(layer, WITHIN) for layer in plain.modules()):
-                return record(twin(plain, META), _on_meta(inputs), name)
+            return record(twin(plain, META), _on_meta(inputs), name)
         except FORWARD_ERRORS as error:
             if trace:
                 raise LawError(_message(name, error)) from None

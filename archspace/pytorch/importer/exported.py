@@ -91,6 +91,7 @@ class _Reader:
         self.data: list[Datum] = []
         self.steps: list[Step] = []
         self.weights: dict[int, frozenset[str]] = {}
+        self.buffers: dict[int, str] = {}
         self.inputs: list[tuple[int, str]] = []
         self.kinds: dict[str, str] = {}  # the classes of the modules that were called
 
@@ -101,7 +102,7 @@ class _Reader:
         for key, parameter in parameters.items():
             first.setdefault(id(parameter), key)
         names = {
-            str(getattr(spec.arg, "name", "")): (spec.kind, first.get(id(parameters.get(str(spec.target)))))
+            str(getattr(spec.arg, "name", "")): (spec.kind, first.get(id(parameters.get(str(spec.target))), str(spec.target)))
             for spec in self.exported.graph_signature.input_specs
         }
         self._read(self.exported.graph_module, names)
@@ -111,7 +112,9 @@ class _Reader:
         sizes = {key: parameter.numel() for key, parameter in parameters.items() if first[id(parameter)] == key}
         tree = tree or tree_of_names(self.kinds, [(key, parameter.dim()) for key, parameter in parameters.items()])
         order = [number for one in kept for number in self.numbers[one] if number is not None]
-        return Program(name, tuple(self.data), tuple(self.inputs), self.weights, tuple(self.steps), tuple(order), tree, sizes)
+        return Program(
+            name, tuple(self.data), tuple(self.inputs), self.weights, tuple(self.steps), tuple(order), tree, sizes, buffers=self.buffers
+        )
 
     def _read(self, graph_module: fx.GraphModule, names: Mapping[str, tuple[InputKind, str | None]], prefix: Path = ()) -> None:
         ends = self._layer_ends(graph_module.graph)
@@ -133,7 +136,9 @@ class _Reader:
         if kind == InputKind.USER_INPUT:
             self.inputs.append((number, node.name))
         else:
-            self.weights[number] = frozenset([parameter] if parameter else [])
+            self.weights[number] = frozenset([parameter] if kind == InputKind.PARAMETER and parameter else [])
+            if kind == InputKind.BUFFER and parameter:
+                self.buffers[number] = parameter
 
     def _call(self, graph_module: fx.GraphModule, node: fx.Node, ends: Mapping[fx.Node, tuple[str, list[fx.Node]]]) -> None:
         if node.target is operator.getitem:
@@ -155,9 +160,12 @@ class _Reader:
         stride = self._known_stride(target, sources, arguments, values)
         outputs = tuple([self._datum(one, memory, stride) if isinstance(one, Tensor) else None for one in values])
         self.numbers[node] = outputs
+        changes = bool(sources) and outputs[:1] != (None,) and self.data[sources[0]].shape != self.data[outputs[0] or 0].shape
         inside = self._layer(node)
         if inside is None:
-            self.steps.append(Step(target, arguments, outputs, path, written=written, is_measured=_may_be_measured(target, arguments)))
+            self.steps.append(
+                Step(target, arguments, outputs, path, written=written, is_measured=_may_be_measured(target, arguments, changes))
+            )
         elif ends[node][1][-1] is node:
             _, layer = inside
             members = ends[node][1]
@@ -272,9 +280,9 @@ def fixed(size: Any) -> Any:
     return int(size.node.hint)
 
 
-def _may_be_measured(target: str, arguments: Mapping[str, Any]) -> bool:
-    """Whether a call has sizes that may have been computed from those of its input: the program no longer says."""
-    return target.startswith(SIZED) and not arguments.get("scale_factors")
+def _may_be_measured(target: str, arguments: Mapping[str, Any], changes: bool) -> bool:
+    """Whether a call that changes a shape has sizes that may have been computed from those of its input: the program no longer says."""
+    return changes and target.startswith(SIZED) and not arguments.get("scale_factors")
 
 
 def copies(source: Datum, target: str, result: Tensor) -> bool:
@@ -283,10 +291,10 @@ def copies(source: Datum, target: str, result: Tensor) -> bool:
         return not source.is_contiguous
     if target in CONVERSIONS:
         return source.dtype != result.dtype
-    if target not in RESHAPES or result.numel() == 0:
+    if target not in RESHAPES or 0 in result.shape:
         return False
     try:
-        torch.empty_strided(source.shape, source.stride, device="meta").view(tuple(result.shape))
+        torch.empty_strided(source.shape, source.stride, device="meta").view(tuple([fixed(size) for size in result.shape]))
     except RuntimeError:
         return True
     return False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -76,6 +76,7 @@ class Program:
     tree: Mapping[str, Layer]
     sizes: Mapping[str, int]  # scalars of each parameter
     branching: frozenset[str] = frozenset()  # the modules whose own code branches on sizes of tensors ('' for the root)
+    buffers: Mapping[int, str] = field(default_factory=dict)  # the names of those weights that are the module's, but not learned
 
 
 def in_order_of(stride: Sequence[int], shape: Shape) -> tuple[int, ...]:

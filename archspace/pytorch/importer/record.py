@@ -10,6 +10,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from itertools import count
+from types import FunctionType
 from typing import Any
 
 import torch
@@ -67,6 +68,13 @@ WHOLE: dict[Callable[..., Any], tuple[str, tuple[str, ...]]] = {
 DROPOUTS = ("dropout", "alpha_dropout", "feature_dropout", "feature_alpha_dropout")
 ATTENTION = "aten.scaled_dot_product_attention.default"  # torch's kernels keep the order of the query's axes, which meta does not know
 KEEPS = frozenset(f"aten.{name}.default" for name in DROPOUTS)  # in eval mode they return their input
+
+# torch's functions in Python that multiply: called with a mode on they hand themselves to it whole, and their calls within are hidden.
+# Their own code, told that no mode is on, is followed.
+OPENED: dict[Callable[..., Any], Callable[..., Any]] = {
+    one: FunctionType(one.__code__, {**vars(functional), "has_torch_function": lambda _: False}, one.__name__, one.__defaults__)
+    for one in (functional.multi_head_attention_forward,)
+}
 SAME_WORDS = {"training": "train"}  # arguments by name that torch.nn.functional calls otherwise than ATen
 
 
@@ -170,8 +178,18 @@ class _Recorder(TorchDispatchMode):
         weights = {number: frozenset([first[number]] if number in first else []) for number in range(len(self.data)) if number not in known}
         outputs = tuple([self.number(one) for one in pytree.tree_leaves(returned) if isinstance(one, Tensor)])
         sizes = {key: parameter.numel() for key, parameter in self.module.named_parameters()}
+        buffers = {self.numbers.get(id(buffer), -1): key for key, buffer in self.module.named_buffers()}
         return Program(
-            name, tuple(self.data), self.given, weights, tuple(self.steps), outputs, tree_of(self.module), sizes, frozenset(self.branching)
+            name,
+            tuple(self.data),
+            self.given,
+            weights,
+            tuple(self.steps),
+            outputs,
+            tree_of(self.module),
+            sizes,
+            frozenset(self.branching),
+            buffers,
         )
 
 
@@ -189,6 +207,9 @@ class _Whole(TorchFunctionMode):
             return func(*args, **kwargs)
         if func in MEASURES:
             return self._size(args[0], func(*args, **kwargs), *args[1:], **kwargs)
+        if func in OPENED:
+            with self:
+                return OPENED[func](*args, **kwargs)
         name = getattr(func, "__name__", "")
         self.recorder.function = "" if name.startswith("__") else name.strip("_")
         self.recorder.is_measured = func not in RESHAPES and (holds_measured(args) or holds_measured(kwargs))
