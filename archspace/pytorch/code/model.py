@@ -231,7 +231,7 @@ def _pieces(graph: Graph) -> tuple[list[Written], list[str], list[tuple[str, str
             lowered = lower(node)
             described.append(repr(lowered))
             code.append(written(node.op, lowered, graph.input_shapes(node)))
-            shares = node.shares if isinstance(code[-1], Layer) else ""
+            shares = node.shares if isinstance(code[-1], Layer | Stored) else ""
             is_same = bool(shares) and described[place[shares]] == described[-1]
             called.append(shares if is_same else node.name)
             if shares and not is_same:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
-from itertools import takewhile
+from itertools import count, takewhile
 from keyword import iskeyword
 
 from archspace.errors import LawError
 from archspace.ir.graph import Graph
 from archspace.ir.ops import Input
-from archspace.pytorch.code.pieces import Layer, Stored, Written
+from archspace.pytorch.code.pieces import Expression, Layer, Stored, Written
 
 
 @dataclass(slots=True)
@@ -63,11 +63,15 @@ class Tree:
     def _scopes(self) -> Scope:
         blocks = {node.block.rpartition(".")[0] for node in self.graph}
         stacks = {block[:i] for block in blocks for i in range(1, len(block) + 1) if block[i : i + 1] in (".", "")}
+        names = {node.name for node in self.graph}
+        scopes = {name[:i] for name in names for i, sign in enumerate(name) if sign == "."}
         root = Scope("", is_stack=True)
         for i, node in enumerate(self.graph):
             if isinstance(node.op, Input):
                 continue
             *parents, last = node.name.split(".")
+            if node.name in scopes and isinstance(self.code[i], Expression):  # no module bears its name: it is what the scope computes
+                parents, last = [*parents, last], next(word for k in count() if f"{node.name}.{(word := 'out' + '_' * k)}" not in names)
             path, name = [root], ""
             for part in parents:
                 name = f"{name}.{part}".lstrip(".")
