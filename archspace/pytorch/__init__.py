@@ -1,7 +1,8 @@
 """Graphs as PyTorch modules and back: import, build, check against the graph, train, save.
 
 `from_export, from_torch(module, *inputs)` imports,
-`to_module(graph)` builds, `check(graph, module)` compares, `fit` trains, `save_module` and `load_module` write and read .pt2 files.
+`to_module(graph)` builds, `rebuild(module, *inputs)` does both and keeps the weights, `check(graph, module)` compares, `fit` trains,
+`save_module` and `load_module` write and read .pt2 files.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from archspace.pytorch.init import init_weights
 from archspace.pytorch.layers import freeze_shifts, shift_sparsity
 from archspace.pytorch.lower import LOWERINGS, Network, to_module
 from archspace.pytorch.oracle import OracleRow, check, tool_flops
+from archspace.pytorch.rebuild import rebuild
 from archspace.pytorch.train import accuracy, fit
 
 __all__ = [
@@ -28,6 +30,7 @@ __all__ = [
     "from_torch",
     "init_weights",
     "load_module",
+    "rebuild",
     "save_module",
     "shift_sparsity",
     "to_module",

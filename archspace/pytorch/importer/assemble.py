@@ -53,10 +53,22 @@ Held = int | Weight  # what a tensor of the program is: a position among the pen
 def graph_of(program: Program) -> Graph:
     """The graph of a program. Raises LawError when nothing that comes from the inputs is returned."""
     assembly = _Assembly(program)
-    outputs = assembly.run()
-    if not outputs:
-        raise LawError(f"{program.name}: forward must return a tensor that comes from its inputs, but returns none")
-    return assembly.graph(outputs)
+    return assembly.graph(assembly.run())
+
+
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """Where the weights of a graph come from: the step that reads those of a node, and the tensor that a Parameter is, by node name."""
+
+    steps: Mapping[str, int]
+    tensors: Mapping[str, int]
+
+
+def graph_with_origins(program: Program) -> tuple[Graph, Origins]:
+    """The graph of a program, and where its weights come from. Raises LawError as `graph_of`."""
+    assembly = _Assembly(program)
+    graph = assembly.graph(assembly.run())
+    return graph, Origins(assembly.origins, assembly.tensors)
 
 
 class _Assembly:
@@ -67,7 +79,9 @@ class _Assembly:
         self.scopes = Scopes(program.tree)
         self.held: dict[int, Held] = {number: Weight(names) for number, names in program.weights.items()}
         self.pending: list[Pending] = []
-        self.parameters: dict[int, int] = {}  # the Parameter nodes of weights that are read as activations are
+        self.parameters: dict[int, int] = {}  # the nodes of weights that are read as activations are
+        self.origins: dict[str, int] = {}
+        self.tensors: dict[str, int] = {}
         self.makers = {number: i for i, step in enumerate(program.steps) for number in step.outputs if number is not None}
         self.readers: dict[int, list[int]] = {}
         for i, step in enumerate(program.steps):
@@ -91,7 +105,10 @@ class _Assembly:
         for i, step in enumerate(self.program.steps):
             if i not in self.inside and not step.target.startswith(CHECKS):
                 self._step(i, step)
-        return [self._node(number) for number in self.program.outputs if not isinstance(self.held.get(number), Weight | None)]
+        outputs = [self._node(number) for number in self.program.outputs if not isinstance(self.held.get(number), Weight | None)]
+        if not outputs:
+            raise LawError(f"{self.program.name}: forward must return a tensor that comes from its inputs, but returns none")
+        return outputs
 
     def _step(self, i: int, step: Step) -> None:
         if i in self.shuffles:
@@ -111,10 +128,10 @@ class _Assembly:
             self._hold(step, [Weight(names) for _ in step.outputs])
             return
         call = Call(self._arguments(step.arguments, operands), operands, tuple([self._datum(number) for number in step.outputs]))
-        made = self._made(i, step, call, self._reading(step, call), names)
-        self._hold(step, made)
+        results = self._made(i, step, call, self._reading(step, call), names)
+        self._hold(step, results)
         if step.written:
-            self._overwrite(i, step, made)
+            self._overwrite(i, step, results)
 
     def _reading(self, step: Step, call: Call) -> Reading:
         """What the table says; None where it has no row."""
@@ -312,7 +329,9 @@ class _Assembly:
         whole: set[str] = set()  # scopes that are a node themselves
         weighted = {one.path[-1][1] for one in self.pending if one.path and one.weights and not isinstance(one.op, Parameter)}
         nodes: list[Node] = []
-        for one in [self.pending[i] for i in kept]:
+        numbers = {position: number for number, position in self.parameters.items()}
+        for i in kept:
+            one = self.pending[i]
             scope = self.scopes.scope(one.path)
             if one.name:
                 name = self._own_name(one.name, weighted)
@@ -323,9 +342,13 @@ class _Assembly:
                 name = self.scopes.unique(f"{scope}_{one.word}")
             else:
                 name = self.scopes.unique(f"{scope}.{one.word}" if scope else one.word)
+            if isinstance(one.op, Parameter):
+                self.tensors[name] = numbers[i]
+            elif one.weights:
+                self.origins[name] = one.step
             shares, params = self._own_params(one, owners)
             owners |= dict.fromkeys(one.weights - owners.keys(), name)
-            inputs = tuple([places[i] for i in one.inputs])
+            inputs = tuple([places[source] for source in one.inputs])
             nodes.append(Node(name, one.op, inputs, one.shape, self.scopes.block(one.path, name), shares, params))
         return Graph(self.program.name, tuple(nodes), tuple([places[i] for i in outputs]))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,6 +75,7 @@ class Program:
     tree: Mapping[str, Layer]
     sizes: Mapping[str, int]  # scalars of each parameter
     buffers: Mapping[int, str] = field(default_factory=dict)  # the names of those weights that are the module's, but not learned
+    values: Sequence[torch.Tensor] = ()  # the tensors themselves, where they were at hand; without data on the meta device
 
 
 def refs_in(value: Any) -> list[int]:

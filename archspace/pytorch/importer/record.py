@@ -150,7 +150,9 @@ class _Recorder(TorchDispatchMode):
         outputs = tuple([self.number(one) for one in pytree.tree_leaves(returned) if isinstance(one, Tensor)])
         sizes = {key: parameter.numel() for key, parameter in self.module.named_parameters()}
         buffers = {self.numbers.get(id(buffer), -1): key for key, buffer in self.module.named_buffers()}
-        return Program(name, tuple(self.data), self.given, weights, tuple(self.steps), outputs, tree_of(self.module), sizes, buffers)
+        return Program(
+            name, tuple(self.data), self.given, weights, tuple(self.steps), outputs, tree_of(self.module), sizes, buffers, self.kept
+        )
 
 
 class _Whole(TorchFunctionMode):
