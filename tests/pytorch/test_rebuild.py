@@ -107,7 +107,7 @@ def test_a_rebuilt_module_returns_what_the_original_returns(case: str) -> None:
 def test_what_is_rebuilt_has_weights_of_its_own() -> None:
     module = nn.Sequential(Standardised())
     graph, built = rebuild(module, IMAGES)
-    assert (graph["0"].params, graph["0"].op) == (None, ops.Conv2d(3, 4, 3))
+    assert (graph["0"].params, graph["0"].op) == (None, ops.Conv2d(3, 4, 3, bias=True))
     assert analyze(graph).totals.params == sum(one.numel() for one in built.parameters()) == 4 * 3 * 9 + 4
     before = [one.clone() for one in module.parameters()]
     with torch.no_grad():
