@@ -19,7 +19,8 @@ from archspace.zoo import build
 
 if TYPE_CHECKING:
     from archspace.latency import predict
-    from archspace.pytorch import from_export, from_torch, to_module
+    from archspace.onnx import from_onnx
+    from archspace.pytorch import deploy, from_export, from_torch, load_weights, to_module
     from archspace.results import write_results
     from archspace.rules import lint
     from archspace.space import Space
@@ -34,10 +35,13 @@ __all__ = [
     "Space",
     "analyze",
     "build",
+    "deploy",
     "from_export",
+    "from_onnx",
     "from_torch",
     "lint",
     "load",
+    "load_weights",
     "predict",
     "save",
     "search",
@@ -48,9 +52,12 @@ __all__ = [
 # Names that are imported when first asked for (PEP 562): the module that holds each, and the extra that it needs.
 _LAZY = {
     "Space": ("archspace.space", ""),
+    "deploy": ("archspace.pytorch", "torch"),
     "from_export": ("archspace.pytorch", "torch"),
+    "from_onnx": ("archspace.onnx", "onnx"),
     "from_torch": ("archspace.pytorch", "torch"),
     "lint": ("archspace.rules", ""),
+    "load_weights": ("archspace.pytorch", "torch"),
     "predict": ("archspace.latency", ""),
     "search": ("archspace.study", "search"),
     "to_module": ("archspace.pytorch", "torch"),

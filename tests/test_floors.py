@@ -21,7 +21,7 @@ FLOORS = {
     "analysis": (2, "analysis"), "zoo": (2, "zoo"),
     "latency": (3, "latency"), "space": (3, "space"),
     "rules": (4, "rules"),
-    "study": (5, "study"), "pytorch": (5, "pytorch"), "report": (5, "report"),
+    "study": (5, "study"), "pytorch": (5, "pytorch"), "onnx": (5, "onnx"), "report": (5, "report"),
     "results": (6, "results"),
     "cli": (7, "cli"), "__main__": (7, "cli"),
 }  # fmt: skip
@@ -31,6 +31,7 @@ FACADE = "__init__"  # archspace/__init__.py: floors 0 to 2 at once, 3 to 6 lazi
 PACKAGES = {
     "study": {"optuna", "sqlalchemy"},
     "pytorch": {"torch", "numpy", "fvcore", "torchinfo", "thop", "ptflops", "torchprofile"},
+    "onnx": {"onnx", "google", "numpy", "onnxscript", "torch"},  # torch and onnxscript to export alone
     "report": {"plotly", "pandas", "PIL"},
     "cli": {"click", "rich"},
     "__main__": {"click", "rich"},

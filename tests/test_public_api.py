@@ -10,7 +10,8 @@ import archspace
 
 NAMES = [
     "ArchspaceError", "Builder", "Graph", "Space",
-    "analyze", "build", "from_torch", "lint", "load", "predict", "save", "search", "to_module", "write_results",
+    "analyze", "build", "deploy", "from_export", "from_onnx", "from_torch", "lint", "load", "load_weights", "predict", "save", "search",
+    "to_module", "write_results",
 ]  # fmt: skip
 
 
@@ -41,7 +42,8 @@ def test_a_name_that_is_asked_for_lazily_is_the_one_of_its_module() -> None:
         search,
         Space,
     )
-    assert set(archspace._LAZY) == {"from_torch", "lint", "predict", "to_module", "search", "Space", "write_results"}
+    lazy = {"from_export", "from_onnx", "from_torch", "lint", "load_weights", "predict", "search", "Space", "to_module", "write_results"}
+    assert set(archspace._LAZY) == lazy | {"deploy"}
 
 
 def test_other_names_fail_as_any_modules_do() -> None:

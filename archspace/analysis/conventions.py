@@ -165,4 +165,6 @@ def flops(rows: tuple[Row, ...], convention: str) -> int:
 
         weighings = {**weighings, **FURTHER_WEIGHINGS[convention]}
     total = sum(weighings[type(row.op)](row) for row in rows if type(row.op) in weighings)
-    return total // rows[0].output_shape[0] if CONVENTIONS[convention].one_image and rows else total
+    if not CONVENTIONS[convention].one_image:
+        return total
+    return total // next((row.input_shapes[0][0] for row in rows if row.input_shapes), 1)

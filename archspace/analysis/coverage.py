@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from math import floor
 
-from archspace.errors import LawError
 from archspace.ir.graph import Graph
 from archspace.ir.ops import Input, Opaque, Parameter
-
-SHOWN = 3  # opaque nodes that a message names
-
-
-class OpaqueWarning(UserWarning):
-    """Some of a network's work is unknown, and counted as memory access alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +32,3 @@ def coverage(graph: Graph) -> Coverage:
     ops = [node for node in graph if not isinstance(node.op, Input | Parameter)]
     opaque = tuple([(node.name, node.op.kind) for node in ops if isinstance(node.op, Opaque)])
     return Coverage(len(ops) - len(opaque), len(ops), opaque)
-
-
-def check_known(graph: Graph, *, strict: bool) -> Graph:
-    """The graph itself, after an OpaqueWarning (on the line that called the caller) when it has opaque ops; LawError when `strict`."""
-    found = coverage(graph)
-    if found.opaque:
-        kinds = [f"{name} ({kind})" for name, kind in found.opaque[:SHOWN]]
-        more = f" and {len(found.opaque) - SHOWN} more" if len(found.opaque) > SHOWN else ""
-        unknown = f"{', '.join(kinds)}{more}"
-        if strict:
-            raise LawError(f"{graph.name}: with strict every node must be known, but {found}; opaque: {unknown}. Import it without strict.")
-        warnings.warn(f"{graph.name}: {found}; counted as memory access alone: {unknown}", OpaqueWarning, stacklevel=3)
-    return graph

@@ -5,7 +5,7 @@ from __future__ import annotations
 from archspace.analysis.provenance import RULES, Rows, bits, channels_of, identity, rule_of, union
 from archspace.analysis.reuse import labels
 from archspace.ir.graph import Graph
-from archspace.ir.ops import ChannelSlice, Input, Parameter, Softmax
+from archspace.ir.ops import ChannelGather, ChannelSlice, Input, Parameter, Softmax
 
 
 def live_channels(graph: Graph) -> list[int]:
@@ -21,7 +21,7 @@ def live_channels(graph: Graph) -> list[int]:
             continue
         if isinstance(node.op, ChannelSlice):
             live[node.inputs[0]] |= live[i] << node.op.start
-        elif live[i] == whole[i] and type(node.op) in RULES and not isinstance(node.op, Softmax):  # all of these read all channels
+        elif live[i] == whole[i] and type(node.op) in RULES and not isinstance(node.op, Softmax | ChannelGather):  # these read all channels
             for k in node.inputs:
                 live[k] = whole[k]
         else:

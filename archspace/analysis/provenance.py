@@ -26,11 +26,13 @@ from archspace.ir.ops import (
     Add,
     AvgPool2d,
     BatchNorm2d,
+    ChannelGather,
     ChannelShuffle,
     ChannelSlice,
     Concat,
     Conv2d,
     Dropout,
+    FixedShift,
     Flatten,
     GroupedShift,
     Hardsigmoid,
@@ -173,6 +175,12 @@ def joined(op: Concat, inputs: Sequence[Rows], shapes: Sequence[Shape], out: Sha
     return tuple([union(column) for column in zip(*inputs, strict=True)])
 
 
+def gathered(op: ChannelGather, inputs: Sequence[Rows], shapes: Sequence[Shape], out: Shape) -> Rows:
+    """Each output channel is one channel of the inputs behind each other."""
+    joint = [row for rows in inputs for row in rows]
+    return tuple([joint[c] for c in op.channels])
+
+
 def regrouped(op: Op, inputs: Sequence[Rows], shapes: Sequence[Shape], out: Shape) -> Rows:
     """Flatten and reshape: the elements keep their order, and an output channel is made of the input channels that its elements lie in.
 
@@ -201,11 +209,13 @@ RULES: dict[type[Op], Rule] = {
     Add: both,
     AvgPool2d: own_channel,
     BatchNorm2d: own_channel,
+    ChannelGather: gathered,
     ChannelShuffle: shuffled,
     ChannelSlice: sliced,
     Concat: joined,
     Conv2d: within_groups,
     Dropout: own_channel,
+    FixedShift: own_channel,
     Flatten: regrouped,
     GELU: own_channel,
     GroupedShift: own_channel,

@@ -23,11 +23,13 @@ from archspace.ir.ops import (
     Add,
     AvgPool2d,
     BatchNorm2d,
+    ChannelGather,
     ChannelShuffle,
     ChannelSlice,
     Concat,
     Conv2d,
     Dropout,
+    FixedShift,
     Flatten,
     GroupedShift,
     Hardsigmoid,
@@ -254,6 +256,11 @@ def _sparse_shift(op: SparseShift, x: Extent, at: Place) -> Extent:
     return x.window(min(steps), max(steps))
 
 
+def _fixed_shift(op: FixedShift, x: Extent, at: Place) -> Extent:
+    steps = op.beta if at.axis == -2 else op.alpha
+    return x.window(min(steps), max(steps))
+
+
 def _linear(op: Linear, x: Extent, at: Place) -> Extent:
     return at.whole(x) if at.axis == -1 else x
 
@@ -289,11 +296,13 @@ SIGHT: dict[type[Op], Sight] = {
     Add: _broadcast,
     AvgPool2d: _pool,
     BatchNorm2d: _in_place,
+    ChannelGather: _in_place,
     ChannelShuffle: _in_place,
     ChannelSlice: _in_place,
     Concat: _concat,
     Conv2d: _conv,
     Dropout: _in_place,
+    FixedShift: _fixed_shift,
     Flatten: _view,
     GELU: _in_place,
     GroupedShift: _grouped_shift,

@@ -123,7 +123,7 @@ def adaptive_pool(op: AdaptivePoolNd, x: Extent, at: Place) -> Extent:
 
 
 def pad(op: PadNd, x: Extent, at: Place) -> Extent:
-    """Moved by what is put before; circular padding brings the other end."""
+    """Moved by what is put before; what a border repeats does not count, as zeros do not. Circular padding brings the other end."""
     if len(op.padding) < -2 * at.axis:
         return x
     before = op.padding[-2 * at.axis - 2]

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from archspace.analysis.conventions import CONVENTIONS, flops
+from archspace.analysis.coverage import coverage
 from archspace.analysis.receptive_field import ReceptiveField, stage_fields
 from archspace.analysis.rows import GroupRow, Row, group_rows, op_rows
 from archspace.analysis.structure import (
@@ -20,7 +21,7 @@ from archspace.analysis.structure import (
 from archspace.errors import UnknownNameError
 from archspace.ir.counts import Counts
 from archspace.ir.graph import Graph, require_graph
-from archspace.ir.ops import Input, Opaque, Shape
+from archspace.ir.ops import Input, Opaque, Parameter, Shape
 
 SCHEMA = 1
 DTYPE_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2, "int8": 1, "float64": 8}
@@ -84,6 +85,7 @@ class Report:
         if per == "stage":
             fields = stage_fields(self.graph)
             rows = [row | _field_dict(fields.get(row["name"])) for row in rows]
+        found = coverage(self.graph)
         return {
             "schema": SCHEMA,
             "model": self.model,
@@ -94,6 +96,7 @@ class Report:
             "flops": {name: self.flops(name) for name in CONVENTIONS},
             "rows": rows,
             "opaque": list(self.opaque),
+            "coverage": {"known": found.known, "total": found.total, "share": found.share},
         }
 
     def _block_structure(self) -> dict[str, dict[str, int]]:
@@ -129,7 +132,7 @@ def _totals(graph: Graph, rows: tuple[Row, ...], element_bytes: int) -> Totals:
         mem_elems=mem,
         mem_bytes=mem * element_bytes,
         acts=counts.acts,
-        nodes=len(rows),
+        nodes=sum([not isinstance(row.op, Parameter) for row in rows]),
         fragments_per_block=sum(per_block) / len(per_block) if per_block else 0.0,
         max_fragments=max(per_block, default=0),
         max_parallel_width=max(parallel_widths(graph).values(), default=0),

@@ -22,14 +22,16 @@ from math import prod
 from typing import Any
 
 from archspace.analysis.ends import block_ends
-from archspace.analysis.provenance import Rows, channels_of, joined, shuffled, sliced
+from archspace.analysis.provenance import Rows, channels_of, gathered, joined, shuffled, sliced
 from archspace.ir.graph import Graph
 from archspace.ir.ops import (
     FURTHER,
+    ChannelGather,
     ChannelShuffle,
     ChannelSlice,
     Concat,
     Dropout,
+    FixedShift,
     Flatten,
     GroupedShift,
     Op,
@@ -49,6 +51,10 @@ def _kept(op: Op, own: Rows, inputs: Sequence[Rows], shapes: Sequence[Shape], ou
 
 def _shuffled(op: ChannelShuffle, own: Rows, inputs: Sequence[Rows], shapes: Sequence[Shape], out: Shape) -> Rows:
     return shuffled(op, inputs, shapes, out)
+
+
+def _gathered(op: ChannelGather, own: Rows, inputs: Sequence[Rows], shapes: Sequence[Shape], out: Shape) -> Rows:
+    return gathered(op, inputs, shapes, out)
 
 
 def _sliced(op: ChannelSlice, own: Rows, inputs: Sequence[Rows], shapes: Sequence[Shape], out: Shape) -> Rows:
@@ -79,12 +85,19 @@ def _sparsely_shifted(op: SparseShift, own: Rows, inputs: Sequence[Rows], shapes
     return own if op.learned else own[: op.moved_channels] + inputs[0][op.moved_channels :]
 
 
+def _shifted(op: FixedShift, own: Rows, inputs: Sequence[Rows], shapes: Sequence[Shape], out: Shape) -> Rows:
+    moved = set(op.moved_channels)
+    return tuple([new if c in moved else old for c, (new, old) in enumerate(zip(own, inputs[0], strict=True))])
+
+
 # The ops that hand on whole channels unchanged; all others compute new ones.
 CARRIES: dict[type[Op], Carry] = {
+    ChannelGather: _gathered,
     ChannelShuffle: _shuffled,
     ChannelSlice: _sliced,
     Concat: _joined,
     Dropout: _kept,  # the identity at inference
+    FixedShift: _shifted,
     Flatten: _viewed,
     GroupedShift: _grid_shifted,
     Reshape: _viewed,

@@ -6,17 +6,11 @@ from collections.abc import Sequence
 
 from archspace.analysis.provenance import Rows
 from archspace.analysis.reuse import Carry
-from archspace.ir.ops import Copy, Op, Permute, Shape, Slice
+from archspace.ir.ops import Copy, Op, Shape, Slice
 
 
 def _kept(op: Copy, own: Rows, inputs: Sequence[Rows], shapes: Sequence[Shape], out: Shape) -> Rows:
     return inputs[0]
-
-
-def _permuted(op: Permute, own: Rows, inputs: Sequence[Rows], shapes: Sequence[Shape], out: Shape) -> Rows:
-    """Where batch and channels stay in front, a channel is the same one with its positions in another order."""
-    rank = len(out)
-    return inputs[0] if [dim % rank for dim in op.dims[:2]] == [0, 1] else own
 
 
 def _sliced(op: Slice, own: Rows, inputs: Sequence[Rows], shapes: Sequence[Shape], out: Shape) -> Rows:
@@ -24,4 +18,4 @@ def _sliced(op: Slice, own: Rows, inputs: Sequence[Rows], shapes: Sequence[Shape
     return inputs[0][op.start : op.stop : op.step] if op.dim % len(out) == 1 else own
 
 
-FURTHER_CARRIES: dict[type[Op], Carry] = {Copy: _kept, Permute: _permuted, Slice: _sliced}
+FURTHER_CARRIES: dict[type[Op], Carry] = {Copy: _kept, Slice: _sliced}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from archspace.errors import UnknownNameError
 from archspace.ir.counts import Counts
 from archspace.ir.graph import Graph, Node
-from archspace.ir.ops import Input, Op, Shape
+from archspace.ir.ops import Input, Op, Parameter, Shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class GroupRow:
-    """Several ops of a graph, summed: `nodes` of them, the last with `output_shape`."""
+    """Several ops of a graph and their parameters, summed: `nodes` ops, the last with `output_shape`."""
 
     name: str
     output_shape: Shape
@@ -57,5 +57,10 @@ def group_rows(graph: Graph, per: str) -> tuple[GroupRow, ...]:
         if not isinstance(node.op, Input):
             groups.setdefault(key(node), []).append(node)
     return tuple(
-        GroupRow(name, nodes[-1].shape, len(nodes), Counts.total([graph.counts(node) for node in nodes])) for name, nodes in groups.items()
+        GroupRow(name, nodes[-1].shape, _ops(nodes), Counts.total([graph.counts(node) for node in nodes])) for name, nodes in groups.items()
     )
+
+
+def _ops(nodes: list[Node]) -> int:
+    """How many of the nodes do something: a parameter is only there."""
+    return sum([not isinstance(node.op, Parameter) for node in nodes])

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from archspace.analysis import CONVENTIONS, DTYPE_BYTES, Report, analyze
+from archspace.analysis.coverage import coverage
 from archspace.analysis.receptive_field import ReceptiveField, stage_fields
 from archspace.analysis.rows import GROUPINGS
 from archspace.analysis.structure import fragments, parallel_widths
 from archspace.cli.latency import device_option, latency_record, predicted
-from archspace.cli.models import FAMILY_OPTIONS, image_options, load_model, split_words
+from archspace.cli.models import FAMILY_OPTIONS, load_model, split_words
 from archspace.cli.output import Table, emit, output_options
+from archspace.cli.request import Request, request_options
 from archspace.errors import LawError
 from archspace.ir.counts import Counts
 from archspace.ir.graph import describe
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 @click.command("analyze", context_settings=FAMILY_OPTIONS)
 @click.argument("words", metavar="MODEL [MODEL OPTIONS]", nargs=-1, type=click.UNPROCESSED)
 @click.option("--per", type=click.Choice(list(GROUPINGS)), help="One row per what.  [default: block in tables, op in JSON and CSV]")
-@image_options
+@request_options
 @click.option("--dtype", type=click.Choice(list(DTYPE_BYTES)), default="float32", show_default=True, help="What bytes are counted in.")
 @device_option
 @click.option("--convention", metavar="NAME", help=f"Print only this FLOPs number: {', '.join(CONVENTIONS)}.")
@@ -36,8 +38,7 @@ if TYPE_CHECKING:
 def command(
     words: tuple[str, ...],
     per: str | None,
-    size: str | None,
-    batch: int | None,
+    request: Request,
     dtype: str,
     device: str | None,
     convention: str | None,
@@ -55,14 +56,14 @@ def command(
     names, options = split_words(words)
     if len(names) != 1:
         raise LawError(f"analyze takes one MODEL, but got {len(names)}: {' '.join(names) or 'none'}. For several use: archspace compare")
-    report = analyze(load_model(names[0], options, size=size, batch=batch), dtype)
+    report = analyze(load_model(names[0], options, request), dtype)
     if convention is not None:
         flops = report.flops(convention)
         record = {"model": report.model, "convention": convention, "flops": flops}
         emit(form, output, tables=lambda: [Table([], [], notes=[str(flops)])], data=lambda: record, records=lambda: [record], force=force)
         return
     per = per or ("block" if form == "table" else "op")
-    latency = predicted(report.graph, device, batch)
+    latency = predicted(report.graph, device, request.batch)
     emit(
         form,
         output,
@@ -141,9 +142,7 @@ def _totals_table(report: Report, chosen: str, latency: Latency | None) -> Table
     if chosen:
         notes.append(f"options         {chosen}")
     if report.opaque:
-        notes.append(
-            f"opaque          {len(report.opaque)} ops of unknown work, counted as memory access alone: {', '.join(report.opaque)}"
-        )
+        notes.append(f"opaque          {coverage(report.graph)}; counted as memory access alone: {', '.join(report.opaque)}")
     return Table((), (), "total", notes)
 
 

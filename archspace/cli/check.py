@@ -12,8 +12,9 @@ from archspace.analysis.report import total_counts
 from archspace.cli.findings import DEVICE_RULES
 from archspace.cli.latency import device_option, latency_record
 from archspace.cli.lint import FAIL_ON, NEVER, Demand, settled_fail_on
-from archspace.cli.models import FAMILY_OPTIONS, image_options, load_model, split_words
+from archspace.cli.models import FAMILY_OPTIONS, load_model, split_words
 from archspace.cli.output import Table, emit, output_options
+from archspace.cli.request import Request, request_options
 from archspace.errors import LawError
 from archspace.files import check_writable
 from archspace.ir.graph import Graph
@@ -145,9 +146,9 @@ class Check:
 @click.option("--select", metavar="CODES", help="Rules, or how their codes begin: G1,S102.  [default: none]")
 @click.option("--ignore", metavar="CODES", help="Rules to leave out, of those selected or of all.")
 @click.option("--fail-on", type=click.Choice(FAIL_ON), help="Fail on findings this serious or worse.  [default: warning]")
-@image_options
+@request_options
 @output_options
-def command(words: tuple[str, ...], size: str | None, batch: int | None, form: str, output: str | None, force: bool, **options: Any) -> int:
+def command(words: tuple[str, ...], request: Request, form: str, output: str | None, force: bool, **options: Any) -> int:
     """Hold a network against bounds and rules: exit code 1 when it exceeds or breaks one.
 
     Bounds, device, rules and their thresholds may also stand in [tool.archspace] of pyproject.toml; what is given here goes first.
@@ -160,7 +161,7 @@ def command(words: tuple[str, ...], size: str | None, batch: int | None, form: s
         raise LawError(f"check takes one MODEL, but got {len(names)}: {' '.join(names) or 'none'}. Run it once per network.")
     if output is not None:
         check_writable(output, force=force)
-    graph = load_model(names[0], model_options, size=size, batch=batch)
+    graph = load_model(names[0], model_options, request)
     settings = load_settings()
     bounds = {**settings.bounds, **_bounds(options)}
     rules_asked = bool(settings.select) or any(options[key] is not None for key in ("select", "ignore", "fail_on"))
@@ -173,7 +174,7 @@ def command(words: tuple[str, ...], size: str | None, batch: int | None, form: s
     demand = Demand.read(options["select"], options["ignore"], options["device"], settings)
     if "latency_ms" in bounds and demand.profile is None:
         _say_that_latency_needs_a_device(settings, options)
-    latency = predict(graph, demand.profile, batch=batch) if demand.profile and "latency_ms" in bounds else None
+    latency = predict(graph, demand.profile, batch=request.batch) if demand.profile and "latency_ms" in bounds else None
     kept = _kept(demand.of(graph), fail_on) if rules_asked else ()
     check = Check(graph, _held(graph, bounds, latency), kept, fail_on, latency, demand.profile.device if demand.profile else None)
     emit(form, output, tables=lambda: _tables(check), data=check.to_dict, records=check.records, force=force)

@@ -10,8 +10,9 @@ import click
 
 from archspace.analysis import DTYPE_BYTES, analyze
 from archspace.cli.latency import device_option, predicted
-from archspace.cli.models import FAMILY_OPTIONS, image_options, load_model, split_words
+from archspace.cli.models import FAMILY_OPTIONS, load_model, split_words
 from archspace.cli.output import Table, emit, output_options
+from archspace.cli.request import Request, request_options
 from archspace.errors import LawError
 from archspace.units import format_bytes, format_count, format_share
 
@@ -37,7 +38,7 @@ METRICS: dict[str, Callable[[float], str]] = {
 
 @click.command("compare", context_settings=FAMILY_OPTIONS)
 @click.argument("words", metavar="MODEL MODEL...", nargs=-1, type=click.UNPROCESSED)
-@image_options
+@request_options
 @device_option
 @click.option("--rules", is_flag=True, help="Compare the design rules that they break, per rule and stage, and what that wastes.")
 @click.option("--select", metavar="CODES", help="With --rules: ask these alone, codes or their beginnings, as in G1,S.  [default: all]")
@@ -46,8 +47,7 @@ METRICS: dict[str, Callable[[float], str]] = {
 @output_options
 def command(
     words: tuple[str, ...],
-    size: str | None,
-    batch: int | None,
+    request: Request,
     device: str | None,
     rules: bool,
     select: str | None,
@@ -71,14 +71,14 @@ def command(
         raise LawError(f"compare takes at least two MODELs, but got {len(names)}. For one use: archspace analyze")
     if not rules and (select is not None or ignore is not None):
         raise LawError("--select and --ignore choose among the design rules, which are compared with --rules alone. Add --rules.")
-    graphs = [load_model(name, size=size, batch=batch) for name in names]
+    graphs = [load_model(name, request=request) for name in names]
     if rules:
         from archspace.cli.compare_rules import compare_rules  # the rules take a while to load
 
         compare_rules(names, graphs, (select, ignore, device), form, output, force)
         return
     columns: list[dict[str, Any]] = [asdict(analyze(graph, dtype).totals) for graph in graphs]
-    latencies = [predicted(graph, device, batch) for graph in graphs]
+    latencies = [predicted(graph, device, request.batch) for graph in graphs]
     for column, latency in zip(columns, latencies, strict=True):
         column.update({"latency_ms": latency.ms} if latency else {})
     records = [

@@ -13,8 +13,9 @@ import click
 from archspace import __version__
 from archspace.cli.findings import DEVICE_RULES, lint_tables
 from archspace.cli.latency import device_option
-from archspace.cli.models import FAMILY_OPTIONS, image_options, load_model, split_words
+from archspace.cli.models import FAMILY_OPTIONS, load_model, split_words
 from archspace.cli.output import emit
+from archspace.cli.request import Request, request_options
 from archspace.errors import LawError, UnknownNameError
 from archspace.files import check_writable, what_is_at, write_text
 from archspace.ir.graph import Graph
@@ -88,7 +89,7 @@ class Demand:
 @click.argument("words", metavar="MODEL [MODEL OPTIONS]", nargs=-1, type=click.UNPROCESSED)
 @click.option("--select", metavar="CODES", help="Ask these rules alone: codes or their beginnings, as in G1,S.  [default: all]")
 @click.option("--ignore", metavar="CODES", help="Leave these rules out: G401, or G4 for all that begin so.")
-@image_options
+@request_options
 @device_option
 @click.option("--fail-on", type=click.Choice(FAIL_ON), help="Exit code 1 on findings this serious or worse.  [default: warning]")
 @click.option("--full", is_flag=True, help="One row per finding in the table, not per block and rule.")
@@ -99,8 +100,7 @@ def command(
     words: tuple[str, ...],
     select: str | None,
     ignore: str | None,
-    size: str | None,
-    batch: int | None,
+    request: Request,
     device: str | None,
     fail_on: str | None,
     full: bool,
@@ -126,7 +126,7 @@ def command(
     settings = load_settings()
     least = fail_on or settled_fail_on(settings)
     demand = Demand.read(select, ignore, device, settings)
-    found = demand.of(load_model(names[0], options, size=size, batch=batch))
+    found = demand.of(load_model(names[0], options, request))
     source = Source.read(names[0]) if form in ("sarif", "github") and what_is_at(names[0]) == "file" else None
     if form == "github":
         _write_lines(github_lines(found, source), output, force)

@@ -1,34 +1,29 @@
-"""MODEL on the command line: a zoo name with options, a spec (`shufflenet_v1@g=8,width=0.5`), a JSON file, or Python (`net.py:Net`)."""
+"""MODEL on the command line: a zoo name, a spec (`shufflenet_v1@g=8,width=0.5`), a JSON or ONNX file, or Python (`net.py:Net`)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import click
 
-from archspace.cli.python_models import is_python, load_python
+from archspace.analysis.opaque import check_known
+from archspace.cli.onnx_models import is_onnx, load_onnx
+from archspace.cli.python_models import is_python, load_pt2, load_python
+from archspace.cli.request import Request
 from archspace.errors import FileError, LawError, UnknownNameError
 from archspace.files import read_json, what_is_at
-from archspace.ir.builder import with_input
 from archspace.ir.graph import Graph
+from archspace.ir.resize import with_input
 from archspace.ir.serde import from_dict
 from archspace.units import parse_size
 from archspace.zoo import ZOO, build, resolve
 from archspace.zoo.config import FLAG_WORDS, is_flag, option_names, parse_option
 
-F = TypeVar("F", bound=Callable[..., Any])
+NOTHING_ASKED = Request()
 
 # A verb with these settings hands on options that it does not know: they belong to the model's family.
 FAMILY_OPTIONS = {"ignore_unknown_options": True, "allow_interspersed_args": True}
-
-
-def image_options(command: F) -> F:
-    """--input and --batch."""
-    command = click.option("--batch", type=click.IntRange(min=1), help="Images per batch.  [default: 1]")(command)
-    return click.option(
-        "--input", "size", metavar="SIZE", help="Input in pixels: 224 or 480x640; for Python models also 3x224x224.  [default: 224]"
-    )(command)
 
 
 def split_words(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
@@ -74,22 +69,18 @@ def parse_spec(spec: str) -> tuple[str, dict[str, str]]:
     return name, options
 
 
-def load_model(spec: str, options: Mapping[str, str] | None = None, *, size: str | None = None, batch: int | None = None) -> Graph:
+def load_model(spec: str, options: Mapping[str, str] | None = None, request: Request = NOTHING_ASKED) -> Graph:
     """The graph behind one MODEL. Raises UnknownNameError, LawError or FileError."""
     name, spec_options = parse_spec(spec)
-    if name.endswith(".pt2"):
-        raise FileError(
-            f"{name}: a MODEL is a zoo name or a graph's JSON, but this is a built module. Name the graph.json that it was built from."
-        )
     for key in spec_options.keys() & (options or {}).keys():
         raise LawError(f"{name}: the option {key} is given twice, in the spec and beside it. Drop one.")
     words = {**spec_options, **(options or {})}
     if is_python(name):
-        if words:
-            raise LawError(f"{name}: a network in Python takes no options, but got {', '.join(words)}. Name a function that sets them.")
-        return load_python(name, size=size, batch=batch)
-    if name.endswith(".json") or what_is_at(name) == "file":
-        return _load_file(name, words, size=size, batch=batch)
+        return load_python(name, words, request)
+    if name.endswith((".onnx", ".pt2", ".json")) or what_is_at(name) == "file":
+        return _load_file(name, words, request)
+    request.refuse_for(name, "a zoo network")
+    size, batch = request.size, request.batch
     try:
         family, values = resolve(name)
     except UnknownNameError:
@@ -112,20 +103,32 @@ def load_model(spec: str, options: Mapping[str, str] | None = None, *, size: str
     return build(family, **values)
 
 
-def _load_file(path: str, words: Mapping[str, str], *, size: str | None, batch: int | None) -> Graph:
+def _load_file(path: str, words: Mapping[str, str], request: Request) -> Graph:
     if words:
-        raise LawError(f"{path}: a stored network takes no options, but got {', '.join(words)}. Give them to its zoo name instead.")
+        raise LawError(f"{path}: a stored network takes no options, but got {', '.join(words)}. Give them to what it was made from.")
+    request.refuse_for(path, "a stored network")
+    if is_onnx(path):
+        return load_onnx(path, size=request.size, batch=request.batch, strict=request.strict)
+    graph = load_pt2(path, request) if path.endswith(".pt2") else _load_json(path)
+    return _resized(path, check_known(graph, strict=True) if request.strict else graph, request.size, request.batch)
+
+
+def _load_json(path: str) -> Graph:
+    """A graph, or the config of a zoo network."""
     data = read_json(path)
     if isinstance(data, dict) and "family" in data and "archspace_graph" not in data:
         options = {key: value for key, value in data.items() if key != "family"}
         if not isinstance(data["family"], str):
             raise FileError(f"{path}: family must be a name, but got {data['family']!r}")
         try:
-            graph = build(data["family"], **options)
+            return build(data["family"], **options)
         except (LawError, UnknownNameError) as error:
             raise FileError(f"{path}: {error}") from None
-    else:
-        graph = from_dict(data, path)
+    return from_dict(data, path)
+
+
+def _resized(path: str, graph: Graph, size: str | None, batch: int | None) -> Graph:
+    """A stored graph on the input that was asked for."""
     shape = graph.input_shape
     if size is not None:
         if len(shape) != 4:

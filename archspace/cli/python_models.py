@@ -1,17 +1,18 @@
-"""MODEL in Python: `path/to/net.py:Net`, `timm:NAME`, `torchvision:NAME`, imported on an input that only has a shape."""
+"""MODEL in Python: `path/to/net.py:Net`, `timm:NAME`, `torchvision:NAME`, and the .pt2 files of torch.export."""
 
 from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Callable, Mapping
 
 import click
 
-from archspace.errors import LawError, MissingPackageError
+from archspace.cli.request import DEFAULT_SIZE, Request, constructor_arguments, input_shape
+from archspace.errors import MissingPackageError
 from archspace.ir.graph import Graph
 
-PYTHON = re.compile(r"(timm|torchvision|.+\.py):(\w[\w.]*)")
-DEFAULT_SIZE = "3x224x224"
+PYTHON = re.compile(r"(timm|torchvision|.+\.py):([\w.\-/]+)")
 
 
 def is_python(name: str) -> bool:
@@ -19,32 +20,40 @@ def is_python(name: str) -> bool:
     return PYTHON.fullmatch(name) is not None
 
 
-def load_python(name: str, *, size: str | None, batch: int | None) -> Graph:
-    """The graph of a Python MODEL on one float input. Says on stderr that code is run, and what of it is not known.
+def load_python(name: str, options: Mapping[str, str], request: Request) -> Graph:
+    """The graph of a Python MODEL on inputs that only have shapes; `options` are arguments of its constructor, as `--arg` are.
 
-    Raises LawError, FileError, UnknownNameError, MissingPackageError.
+    Says on stderr that code is run, and what of it is not known. Raises LawError, FileError, UnknownNameError, MissingPackageError.
     """
-    shape = (batch or 1, *input_shape(size or DEFAULT_SIZE))
+    inputs = [((request.batch or 1, *shape), dtype) for shape, dtype in map(input_shape, request.sizes or (DEFAULT_SIZE,))]
+    arguments = constructor_arguments((*[f"{key}={value}" for key, value in options.items()], *request.arguments))
     try:
         from archspace.pytorch.importer.sources import from_source
     except ModuleNotFoundError as error:
         raise MissingPackageError(error.name or "torch", "torch") from None
     if ".py:" in name:
         click.echo(f"running the code of {name.rpartition(':')[0]}", err=True)
+    return _told(lambda: from_source(name, inputs, arguments, trace=request.trace, strict=request.strict))
+
+
+def load_pt2(path: str, request: Request) -> Graph:
+    """The graph of an exported program: the one that archspace wrote into its file, else the program's own.
+
+    Raises FileError, LawError, MissingPackageError.
+    """
+    try:
+        from archspace.pytorch.export import graph_in
+        from archspace.pytorch.importer import from_export
+    except ModuleNotFoundError as error:
+        raise MissingPackageError(error.name or "torch", "torch") from None
+    return graph_in(path) or _told(lambda: from_export(path, strict=request.strict))
+
+
+def _told(load: Callable[[], Graph]) -> Graph:
+    """What `load` returns, its warnings said on stderr."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        graph = from_source(name, shape)
+        graph = load()
     for warning in caught:
         click.echo(f"warning: {warning.message}", err=True)
     return graph
-
-
-def input_shape(size: str) -> tuple[int, ...]:
-    """An input without its batch: '3x224x224' as it is, '224' and '480x640' with three channels. Raises LawError."""
-    parts = size.lower().split("x")
-    if not all(part.isdecimal() and int(part) for part in parts):
-        raise LawError(f"--input is a size in pixels, or a shape without its batch, but got {size!r}. Examples: 224, 480x640, 3x224x224")
-    numbers = tuple([int(part) for part in parts])
-    if len(numbers) == 1:
-        return (3, *numbers * 2)
-    return (3, *numbers) if len(numbers) == 2 else numbers

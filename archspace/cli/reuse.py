@@ -9,8 +9,9 @@ import click
 from click.core import ParameterSource
 
 from archspace.analysis.reuse import Reuse, reuse_matrix
-from archspace.cli.models import FAMILY_OPTIONS, image_options, load_model, split_words
+from archspace.cli.models import FAMILY_OPTIONS, load_model, split_words
 from archspace.cli.output import Table, emit, output_options
+from archspace.cli.request import Request, request_options
 from archspace.errors import LawError, MissingPackageError
 from archspace.files import check_writable, what_is_at
 from archspace.ir.graph import Graph
@@ -27,15 +28,14 @@ NEAREST = 9  # blocks back, where there are more
 @click.command("reuse", context_settings=FAMILY_OPTIONS)
 @click.argument("words", metavar="MODEL [MODEL OPTIONS]", nargs=-1, type=click.UNPROCESSED)
 @click.option("--shares", is_flag=True, help="In the table, per cent of the target's channels instead of channels.")
-@image_options
+@request_options
 @output_options
 @click.pass_context
 def command(
     ctx: click.Context,
     words: tuple[str, ...],
     shares: bool,
-    size: str | None,
-    batch: int | None,
+    request: Request,
     form: str,
     output: str | None,
     force: bool,
@@ -55,7 +55,7 @@ def command(
         raise LawError(f"a file in {suffix} gets a heat map, but --format {form} asks for numbers. Drop it, or name another file.")
     if output:
         check_writable(output, force=force)
-    graph = load_model(names[0], options, size=size, batch=batch)
+    graph = load_model(names[0], options, request)
     reuse = reuse_matrix(graph)
     if output and suffix in (PAGE, PICTURE):
         asked = " ".join([names[0], *(f"{key}={value}" for key, value in options.items())])

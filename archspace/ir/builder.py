@@ -105,21 +105,3 @@ class Builder:
         if not any(isinstance(node.op, Input) for node in self._nodes):
             raise LawError(f"{self._name}: a graph must have at least one Input, but has none")
         return Graph(self._name, tuple(self._nodes), tuple([value.index for value in outputs]), self._config)
-
-
-def with_input(graph: Graph, shape: Shape) -> Graph:
-    """The same ops on a first input of another shape (batch, resolution), all shapes inferred again. Raises LawError with the place."""
-    config = dict(graph.config)
-    if "batch" in config and "input" in config:
-        config |= {"batch": shape[0], "input": list(shape[2:])}
-    builder = Builder(graph.name, config)
-    values: list[Value] = []
-    first = graph.inputs[0].name
-    for node in graph.nodes:
-        op = Input(shape) if node.name == first else node.op
-        try:
-            out = op.out_shape(*(values[i].shape for i in node.inputs))
-        except LawError as error:
-            raise error.at(node.name) from None
-        values.append(builder.append(Node(node.name, op, node.inputs, out, node.block, node.shares, node.params)))
-    return builder.build(*(values[i] for i in graph.outputs))

@@ -19,7 +19,8 @@ class Node:
     """An op at a place in a graph. `inputs` are positions in `Graph.nodes`; `block` is the scope that fragments are counted in.
 
     Weights that several nodes use are counted once, at the first: the others name it in `shares` and have no `params` of their own.
-    `params` is None where a node's learnable scalars are the op's, all of them used here first.
+    `params` is None where a node's learnable scalars are the op's, all of them used here first. `is_pinned` says that the op's sizes were
+    computed from those of its input: on another input they would be others.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Node:
     block: str
     shares: str = ""
     params: int | None = None
+    is_pinned: bool = False
 
     @property
     def stage(self) -> str:
@@ -79,6 +81,21 @@ class Graph:
         """The raw facts of one node."""
         counts = node.op.counts(self.input_shapes(node), node.shape)
         return counts if node.params is None else replace(counts, params=node.params)
+
+    def with_input(self, *size: int, batch: int | None = None) -> Graph:
+        """The same ops on a first input of another size and batch, without the model: `graph.with_input(480, 640)`.
+
+        One number is a square image's; the batch stays unless given, and the channels stay. Raises LawError that names the op which pins
+        the size, and for a size that the input has no axes for.
+        """
+        from archspace.ir.resize import with_input
+
+        shape = self.input_shape
+        axes = size * 2 if len(size) == 1 and len(shape) == 4 else size
+        if not shape or (axes and len(axes) != len(shape) - 2):
+            law = "a size has one number for each axis behind batch and channels"
+            raise LawError(f"{self.name}: {law}, but got {size} for an input of shape {shape}")
+        return with_input(self, (shape[0] if batch is None else batch, *shape[1:2], *(axes or shape[2:])))
 
     def to_networkx(self) -> networkx.DiGraph[str]:
         """The DAG under the nodes' names, each with `op`, `shape` and `block`, for algorithms and drawing."""

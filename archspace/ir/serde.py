@@ -4,6 +4,7 @@
      "nodes": [{"name": ..., "op": "Conv2d", "attrs": {...}, "inputs": [names], "shape": [...], "block": ...}, ...]}
 
 A node whose weights are not all its own has "shares" (the name of the node that it takes them from) and "params" beside them.
+A node whose sizes were computed from those of its input has "pinned": true.
 `attrs` holds the fields that differ from the op's defaults. Reading infers every shape again and compares.
 """
 
@@ -38,6 +39,7 @@ def to_dict(graph: Graph) -> dict[str, Any]:
             "block": node.block,
             **({"shares": node.shares} if node.shares else {}),
             **({"params": node.params} if node.params is not None else {}),
+            **({"pinned": True} if node.is_pinned else {}),
         }
         for node in graph.nodes
     ]
@@ -110,7 +112,10 @@ def _add(builder: Builder, row: dict[str, Any], values: dict[str, Value]) -> Val
     if list(shape) != row["shape"]:
         raise LawError(f"{name}: the shape must follow from the inputs, but the file says {row['shape']} and the op gives {list(shape)}")
     shares, params = _weights(row, values)
-    return builder.append(Node(name, op, tuple(value.index for value in inputs), shape, row["block"], shares, params))
+    pinned = row.get("pinned", False)
+    if not isinstance(pinned, bool):
+        raise LawError(f"{name}: pinned must be true or false, but is {_short(pinned)}")
+    return builder.append(Node(name, op, tuple(value.index for value in inputs), shape, row["block"], shares, params, pinned))
 
 
 def _weights(row: dict[str, Any], values: dict[str, Value]) -> tuple[str, int | None]:

@@ -25,11 +25,13 @@ from archspace.ir.ops import (
     Add,
     AvgPool2d,
     BatchNorm2d,
+    ChannelGather,
     ChannelShuffle,
     ChannelSlice,
     Concat,
     Conv2d,
     Dropout,
+    FixedShift,
     Flatten,
     GroupedShift,
     Input,
@@ -87,7 +89,7 @@ OP_TYPES: Mapping[type[Op], str] = MappingProxyType(
         Linear: "linear",
         **dict.fromkeys((AdaptiveAvgPool2d, AvgPool2d, MaxPool2d), "pool"),
         **dict.fromkeys((*ACTIVATIONS, Add, BatchNorm2d, Dropout, Multiply, Softmax), "elementwise"),
-        **dict.fromkeys((ChannelShuffle, ChannelSlice, Concat, GroupedShift, Pad, SparseShift), "movement"),
+        **dict.fromkeys((ChannelGather, ChannelShuffle, ChannelSlice, Concat, FixedShift, GroupedShift, Pad, SparseShift), "movement"),
         **dict.fromkeys((Flatten, Input, Parameter, Reshape), "movement"),
         Opaque: "opaque",
     }
@@ -190,7 +192,9 @@ def _kernel(nodes: tuple[Node, ...], counts: list[Counts], chain: list[int], rea
     in_elems = out_elems = weight_elems = madds = 0
     for i in chain:
         node, count = nodes[i], counts[i]
-        if len(node.inputs) == 1:
+        if isinstance(node.op, ChannelGather):
+            in_elems += count.in_elems  # it reads the channels that it names
+        elif len(node.inputs) == 1:
             p = node.inputs[0]
             if p not in read and p not in chain:
                 in_elems += count.in_elems  # a slice or a shift reads a part of the tensor

@@ -56,7 +56,7 @@ def load(path: str | Path) -> tuple[nn.Module, Graph]:
         data = Path(path).read_bytes()
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {error.strerror}") from None
-    graph = _read_graph(data, path)
+    graph = read_graph(data, path)
     try:
         with quiet("torch.export"):  # it logs a page before it raises
             return torch.export.load(io.BytesIO(data)).module(), graph
@@ -66,10 +66,34 @@ def load(path: str | Path) -> tuple[nn.Module, Graph]:
         ) from None
 
 
-def _read_graph(data: bytes, path: str | Path) -> Graph:
+def graph_in(path: str | Path) -> Graph | None:
+    """The graph that `save` wrote into a .pt2 file; None for a file of torch.export alone. Raises FileError."""
+    try:
+        data = Path(path).read_bytes()
+        with ZipFile(io.BytesIO(data)) as archive:
+            has_graph = any(name.endswith(f"/extra/{GRAPH_FILE}") for name in archive.namelist())
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read: {error.strerror}") from None
+    except BadZipFile:
+        return None
+    return read_graph(data, path) if has_graph else None
+
+
+def stored_graph(path: str | Path) -> Graph:
+    """The graph in a .pt2 file that `save` wrote. Raises FileError."""
+    try:
+        return read_graph(Path(path).read_bytes(), path)
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def read_graph(data: bytes, path: str | Path) -> Graph:
+    """The graph inside a .pt2 file's bytes; nothing else of it is looked at. Raises FileError."""
     # Asked of the archive itself, first: torch.export.load does not look at the checksums.
     try:
         with ZipFile(io.BytesIO(data)) as archive:
+            if min((entry.header_offset for entry in archive.infolist()), default=0):  # the end of a zip that lies inside this one
+                raise FileError(f"{path}: is truncated: its table of contents is missing. Build it again from its graph.")
             damaged = archive.testzip()
             if damaged is not None:
                 raise FileError(f"{path}: is damaged: the checksum of {damaged} in it is wrong. Build it again from its graph.")

@@ -1,4 +1,4 @@
-"""The layers that torch lacks: channel shuffle, grouped shift and the sparse shift of the SSL paper, learned or fixed.
+"""The layers that torch lacks: channel shuffle and gather, grouped shift and the sparse shift of the SSL paper, learned or fixed.
 
 The SSL paper is Chen et al., "All You Need is a Few Shifts" (CVPR 2019). Its i and alpha are horizontal (axis 3 here), its j and
 beta vertical (axis 2). Pixels that a displacement fetches from outside the image are zero.
@@ -6,6 +6,7 @@ beta vertical (axis 2). Pixels that a displacement fetches from outside the imag
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -28,6 +29,26 @@ class ChannelShuffle(nn.Module):
 
     def extra_repr(self) -> str:
         return f"{self.groups}"
+
+
+class ChannelGather(nn.Module):
+    """Output channel i is channel `channels[i]` of the inputs joined along axis 1.
+
+    torch picks from one tensor only, so several inputs are joined first: faster than a strided copy per input, if not the one movement
+    that a kernel of its own would be.
+    """
+
+    def __init__(self, channels: Sequence[int]) -> None:
+        super().__init__()
+        self.channels = tuple(channels)
+        self.index = nn.Buffer(torch.tensor(self.channels, dtype=torch.int64), persistent=False)
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        joined = inputs[0] if len(inputs) == 1 else torch.cat(inputs, 1)
+        return joined.index_select(1, self.index)
+
+    def extra_repr(self) -> str:
+        return f"{len(self.channels)} channels"
 
 
 def take_shifted(x: Tensor, alpha: Tensor, beta: Tensor, height: int, width: int) -> Tensor:
@@ -59,6 +80,17 @@ def interpolate_shifted(x: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
     share_beta = (beta - low_beta).view(-1, 1, 1)
     rows = window[:, :, :, :-1] + share_alpha * (window[:, :, :, 1:] - window[:, :, :, :-1])
     return rows[:, :, :-1] + share_beta * (rows[:, :, 1:] - rows[:, :, :-1])
+
+
+def move_channels(x: Tensor, channels: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
+    """`x` with `channels` shifted by (alpha, beta) and the others as they are: only those are gathered, none costs nothing.
+
+    x: (n, c, h, w), the others int64 (m,) -> as x; x itself where m is zero.
+    """
+    if channels.numel() == 0:
+        return x
+    _, _, h, w = x.shape
+    return x.index_copy(1, channels, take_shifted(x.index_select(1, channels), alpha, beta, h, w))
 
 
 def grid_displacements(kernel_size: int) -> list[tuple[int, int]]:
@@ -129,6 +161,13 @@ class SparseShift(nn.Module):
             alpha, beta = zip(*sparse_displacements(channels, moved_channels), strict=True)
             self.alpha = nn.Buffer(torch.tensor(alpha))
             self.beta = nn.Buffer(torch.tensor(beta))
+        # Which channels a fixed shift moves: follows from the displacements, so it is not in the state dict.
+        self.moved = nn.Buffer(self._moved(), persistent=False)
+
+    def _moved(self) -> Tensor:
+        if self.learned or self.alpha.is_meta:
+            return torch.zeros(0, dtype=torch.int64, device=self.alpha.device)
+        return torch.nonzero((self.alpha != 0) | (self.beta != 0)).flatten()
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
         """Learned displacements start uniform in [-1, 1]; fixed ones stay."""
@@ -139,7 +178,7 @@ class SparseShift(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         _, _, h, w = x.shape
         if not self.learned:
-            return take_shifted(x, self.alpha, self.beta, h, w)
+            return move_channels(x, self.moved, self.alpha[self.moved], self.beta[self.moved])
         moved = take_shifted(x, torch.round(self.alpha).to(torch.int64), torch.round(self.beta).to(torch.int64), h, w)
         if self.training:
             surrogate = interpolate_shifted(x.detach(), self.alpha, self.beta).to(moved.dtype)
@@ -166,6 +205,7 @@ class SparseShift(nn.Module):
             self.alpha = nn.Buffer(alpha)
             self.beta = nn.Buffer(beta)
             self.learned = False
+            self.moved = nn.Buffer(self._moved(), persistent=False)
 
     def unmoved_channels(self) -> int:
         """Channels whose rounded displacements are both zero."""
@@ -184,6 +224,32 @@ class SparseShift(nn.Module):
             if not self.learned and key in state_dict:
                 state_dict[key] = state_dict[key].round()
         super()._load_from_state_dict(state_dict, prefix, *args)
+        self.moved = nn.Buffer(self._moved(), persistent=False)
+
+
+class FixedShift(nn.Module):
+    """Each channel shifted by integers that never change (equation 1). x: (n, c, h, w), as is.
+
+    Displacements are settings, not state. With `inplace` the moved channels are written into x itself, unless x needs a gradient.
+    """
+
+    def __init__(self, alpha: Sequence[int], beta: Sequence[int], inplace: bool = False) -> None:
+        super().__init__()
+        self.alpha = tuple(alpha)
+        self.beta = tuple(beta)
+        self.inplace = inplace
+        moved = [c for c, steps in enumerate(zip(alpha, beta, strict=True)) if steps != (0, 0)]
+        self.moved = nn.Buffer(torch.tensor(moved, dtype=torch.int64), persistent=False)
+        self.steps = nn.Buffer(torch.tensor([[d[c] for c in moved] for d in (alpha, beta)], dtype=torch.int64), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.inplace or x.requires_grad or self.moved.numel() == 0:
+            return move_channels(x, self.moved, self.steps[0], self.steps[1])
+        _, _, h, w = x.shape
+        return x.index_copy_(1, self.moved, take_shifted(x.index_select(1, self.moved), self.steps[0], self.steps[1], h, w))
+
+    def extra_repr(self) -> str:
+        return f"{len(self.alpha)}, moved_channels={self.moved.numel()}, inplace={self.inplace}"
 
 
 def sparse_shifts(module: nn.Module) -> list[SparseShift]:

@@ -13,6 +13,7 @@ from torch import Tensor, fx, nn
 from torch.fx.graph_module import reduce_graph_module
 
 from archspace.errors import LawError
+from archspace.ir.features import backbone, feature_info
 from archspace.ir.graph import Graph, Node, require_graph
 from archspace.ir.ops import (
     GELU,
@@ -20,11 +21,13 @@ from archspace.ir.ops import (
     Add,
     AvgPool2d,
     BatchNorm2d,
+    ChannelGather,
     ChannelShuffle,
     ChannelSlice,
     Concat,
     Conv2d,
     Dropout,
+    FixedShift,
     Flatten,
     GroupedShift,
     Hardsigmoid,
@@ -56,6 +59,12 @@ class Network(fx.GraphModule):
     It keeps no state of its own, so deepcopy, pickle (torch.save) and state_dict work as for any GraphModule.
     """
 
+    @property
+    @torch.jit.unused
+    def feature_info(self) -> list[dict[str, Any]]:
+        """What the outputs of a backbone are, in timm's words (`archspace.ir.features.feature_info`); empty for other networks."""
+        return [dict(info) for info in self.meta.get("feature_info", ())]
+
     def shift_penalty(self, order: int = 2) -> Tensor:
         """R(alpha, beta) summed over the learned shifts, a scalar to add to the loss (SSL paper, equation 4; zero without such shifts).
 
@@ -68,11 +77,17 @@ class Network(fx.GraphModule):
         return _restore, arguments
 
 
+# torch.jit.script compiles every property but these.
+Network.__jit_unused_properties__ = [*fx.GraphModule.__jit_unused_properties__, "feature_info"]
+
+
 def _restore(body: dict[str, Any], imports: str) -> Network:
     # fx restores a plain GraphModule: the subclass must be put back on.
     plain = reduce_graph_module(body, imports)
     assert isinstance(plain, fx.GraphModule)
-    return Network(plain, plain.graph, "Network")
+    network = Network(plain, plain.graph, "Network")
+    network.meta.update(body.get("meta", {}))
+    return network
 
 
 def lower_opaque(op: Opaque) -> NoReturn:
@@ -114,11 +129,13 @@ LOWERINGS: dict[type[Op], Callable[[Any], Lowered]] = {
     Add: lambda op: Call(operator.add),
     AvgPool2d: lower_avg_pool2d,
     BatchNorm2d: lambda op: nn.BatchNorm2d(op.num_features, eps=op.eps, momentum=op.momentum),
+    ChannelGather: lambda op: layers.ChannelGather(op.channels),
     ChannelShuffle: lambda op: layers.ChannelShuffle(op.groups),
     ChannelSlice: lambda op: Call(torch.narrow, (1, op.start, op.stop - op.start)),
     Concat: lambda op: Call(torch.cat, kwargs={"dim": op.dim}, packed=True),
     Conv2d: lower_conv2d,
     Dropout: lambda op: nn.Dropout(op.p),
+    FixedShift: lambda op: layers.FixedShift(op.alpha, op.beta, op.inplace),
     Flatten: lambda op: Call(torch.flatten, (op.start_dim,)),
     GELU: lambda op: nn.GELU(op.approximate),
     GroupedShift: lambda op: layers.GroupedShift(op.channels, op.kernel_size),
@@ -141,16 +158,19 @@ LOWERINGS: dict[type[Op], Callable[[Any], Lowered]] = {
 }
 
 
-def to_module(graph: Graph, *, seed: int | None = None) -> Network:
+def to_module(graph: Graph, *, seed: int | None = None, features: bool = False) -> Network:
     """The trainable module of a graph, on the CPU in float32, in training mode, with weights as `init.init_weights` starts them.
 
     Arguments of `forward` are the graph's inputs in order; any batch size is taken. A node with parameters or settings is the submodule
     of its dotted name (`module.stage2.unit0.pw1.conv`), a Parameter the tensor of its name, others are calls under their name in
     `module.code`. With several outputs a
     tuple is returned. With `seed` the weights depend on it alone; without, on torch's global random state.
-    Raises LawError for a node that cannot be built, or whose name cannot be a submodule's.
+    With `features` it is the graph's backbone (`archspace.ir.features`): forward returns the last map of every stage, and `feature_info`
+    says what they are.
+    Raises LawError for a node that cannot be built, or whose name cannot be a submodule's, and for a backbone without stages.
     """
     require_graph("to_module", graph)
+    graph = backbone(graph) if features else graph
     root = nn.Module()
     code = fx.Graph()
     values: list[fx.Node] = []
@@ -162,17 +182,38 @@ def to_module(graph: Graph, *, seed: int | None = None) -> Network:
     code.output(outputs[0] if len(outputs) == 1 else tuple(outputs))
     code.lint()
     module = Network(root, code, "Network")
+    if len(outputs) > 1:
+        module.meta["feature_info"] = feature_info(graph)
     init_weights(module, seed)
     return module
 
 
-def _emit(code: fx.Graph, root: nn.Module, node: Node, inputs: list[fx.Node]) -> fx.Node:
-    name = re.sub(r"\W", "_", node.name)
-    name = f"{name}_" if iskeyword(name) or name == "self" else name
+def lower(node: Node) -> Lowered:
+    """What a node becomes. Raises LawError, with the place, for what cannot be built."""
     try:
         lowered = LOWERINGS[type(node.op)](node.op)
     except LawError as error:
         raise error.at(node.name) from None
+    if isinstance(lowered, nn.Module) and node.params is not None and not node.shares:
+        raise LawError(
+            f"{node.name}: a node must have weights of its own, or all of another's, to be built, "
+            "but these are computed, fixed or shared in part. Replace the node, or build the graph without it."
+        )
+    if isinstance(lowered, nn.Module) and not node.shares:
+        for part in node.name.split("."):
+            _check_free(nn.Module(), part, node.name)
+    return lowered
+
+
+def argument_name(name: str) -> str:
+    """The Python name of a node, as `forward` knows its inputs by: 'images.left' is images_left."""
+    name = re.sub(r"\W", "_", name)
+    return f"{name}_" if iskeyword(name) or name == "self" else name
+
+
+def _emit(code: fx.Graph, root: nn.Module, node: Node, inputs: list[fx.Node]) -> fx.Node:
+    name = argument_name(node.name)
+    lowered = lower(node)
     if isinstance(lowered, Placeholder):
         return code.create_node("placeholder", name, name=name)
     if isinstance(lowered, Call):
@@ -183,11 +224,6 @@ def _emit(code: fx.Graph, root: nn.Module, node: Node, inputs: list[fx.Node]) ->
         if isinstance(lowered, Attribute):
             return code.create_node("get_attr", node.shares, name=name)
         return code.create_node("call_module", _shared(root, node, lowered), tuple(inputs), name=name)
-    if node.params is not None:
-        raise LawError(
-            f"{node.name}: a node must have weights of its own, or all of another's, to be built, "
-            "but these are computed, fixed or shared in part. Replace the node, or build the graph without it."
-        )
     _place(root, node.name, lowered)
     if isinstance(lowered, Attribute):
         return code.create_node("get_attr", node.name, name=name)

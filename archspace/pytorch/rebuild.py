@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from archspace.analysis.coverage import check_known
+from archspace.analysis.opaque import check_known
 from archspace.errors import LawError
 from archspace.ir.graph import Graph
 from archspace.pytorch.importer.assemble import graph_with_origins
@@ -41,13 +41,14 @@ def rebuild(module: nn.Module, *inputs: Any) -> tuple[Graph, Network]:
     nodes = tuple([node if node.shares else replace(node, params=None) for node in graph])
     graph = check_known(replace(graph, nodes=nodes), strict=True)
     built = to_module(graph, seed=0).eval()
-    layers = dict(built.named_modules())
+    layers, sharing = dict(built.named_modules()), {node.name for node in graph if node.shares}
     with torch.no_grad():
         for name, step in origins.steps.items():
             if name in layers:
                 _fill(name, layers[name], _given(program, program.steps[step], layers[name]))
         for name, number in origins.tensors.items():
-            _set(built, name, program.values[number])
+            if name not in sharing:
+                _set(built, name, program.values[number])
     return graph, built
 
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from archspace.errors import LawError
+from archspace.pytorch.layers import freeze_shifts
 from archspace.pytorch.layers import shift_penalty as penalty_of
 
 
@@ -22,24 +23,33 @@ def fit(
     batch_size: int,
     lr: float,
     shift_penalty: float = 0.0,
+    penalty_order: int = 2,
+    freeze_shifts_after: int | None = None,
     seed: int,
     progress: Callable[[int, float], None] | None = None,
 ) -> list[float]:
     """Train in place; returns the mean loss of each epoch.
 
     SGD with Nesterov momentum 0.9, learning rate falling from `lr` to 0 on a cosine over all steps, cross entropy plus `shift_penalty`
-    times the L2 penalty of the learned shifts (lambda of the SSL paper's equation 4; zero leaves it out). images: (n, c, h, w), labels:
-    integers (n,). An epoch's batches are as equal as they can be, `batch_size` at most. `progress(epoch, mean_loss)` is called after each.
+    times the penalty of the learned shifts (lambda of the SSL paper's equation 4; zero leaves it out) of `penalty_order`: 1 as in equation
+    4, 2 (squares) as section 5.1 trains. After `freeze_shifts_after` optimizer steps the learned shifts are rounded and stay. images: (n,
+    c, h, w), labels: integers (n,). An epoch's batches are as equal as they can be, `batch_size` at most. `progress(epoch, mean_loss)` is
+    called after each.
     The result depends on `seed` and the module alone: the order and dropout come from it, torch's global random state stays as it was.
     Raises LawError for values that cannot be trained with, and when the loss stops being finite.
     """
     _check(images, labels, epochs, batch_size)
+    if freeze_shifts_after is not None and freeze_shifts_after < 0:
+        raise LawError(f"freeze_shifts_after must be a number of steps from 0 on, but got {freeze_shifts_after}")
     device = next(module.parameters()).device
     steps = -(-len(images) // batch_size)
     optimizer = torch.optim.SGD(module.parameters(), lr=lr, momentum=0.9, nesterov=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=epochs * steps)
     module.train()
     means: list[float] = []
+    if freeze_shifts_after == 0:
+        freeze_shifts(module)
+    step = 0
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         for epoch in range(1, epochs + 1):
@@ -47,11 +57,14 @@ def fit(
             for batch in torch.randperm(len(images)).tensor_split(steps):
                 loss = functional.cross_entropy(module(images[batch].to(device)), labels[batch].to(device))
                 if shift_penalty:
-                    loss = loss + shift_penalty * penalty_of(module).to(device)
+                    loss = loss + shift_penalty * penalty_of(module, penalty_order).to(device)
                 optimizer.zero_grad()
                 torch.autograd.backward(loss)
                 optimizer.step()
                 schedule.step()
+                step += 1
+                if step == freeze_shifts_after:
+                    freeze_shifts(module)
                 total += float(loss.detach()) * len(batch)
             means.append(total / len(images))
             if not isfinite(means[-1]):

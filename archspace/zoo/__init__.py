@@ -7,6 +7,7 @@ from typing import Any
 
 from archspace.errors import LawError, UnknownNameError
 from archspace.ir.builder import Builder
+from archspace.ir.features import backbone
 from archspace.ir.graph import Graph
 from archspace.units import format_size
 from archspace.zoo import (
@@ -29,7 +30,7 @@ from archspace.zoo import (
 from archspace.zoo.blocks import ReductionError
 from archspace.zoo.config import FamilyConfig, config_options, make_config
 from archspace.zoo.family import Family
-from archspace.zoo.variants import backbone, with_activation
+from archspace.zoo.variants import with_activation
 
 __all__ = ["MEMBERS", "ZOO", "Family", "build", "build_config", "chosen_options", "resolve"]
 

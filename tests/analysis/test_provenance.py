@@ -7,10 +7,13 @@ import pytest
 from archspace import build
 from archspace.analysis.dead import dead_channels
 from archspace.analysis.provenance import RULES, BitMatrix, influence
+from archspace.analysis.provenance_further import FURTHER_RULES
 from archspace.errors import LawError, UnknownNameError
 from archspace.ir.builder import Builder, Value
 from archspace.ir.graph import Graph
 from archspace.ir.ops import (
+    FURTHER,
+    KINDS,
     OPS,
     AdaptiveAvgPool2d,
     Add,
@@ -56,7 +59,8 @@ IMAGE = (1, 4, 5, 5)
 
 
 def test_every_op_kind_has_a_rule() -> None:
-    assert set(RULES) == set(OPS.values())
+    assert set(RULES) == {OPS[name] for name in KINDS}
+    assert set(FURTHER_RULES) == {OPS[name] for name in FURTHER}
 
 
 def test_a_dense_convolution_makes_every_output_of_every_input() -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 
 from archspace.analysis.receptive_field import SIGHT, Extent, ReceptiveField, receptive_fields, stage_fields, union
+from archspace.analysis.receptive_field_further import FURTHER_SIGHT
 from archspace.ir import Builder, Graph, Value
 from archspace.ir.ops import (
+    FURTHER,
+    KINDS,
     OPS,
     AdaptiveAvgPool2d,
     Add,
@@ -25,6 +28,7 @@ from archspace.ir.ops import (
     Op,
     Opaque,
     Pad,
+    Parameter,
     ReLU,
     Reshape,
     Sigmoid,
@@ -341,5 +345,6 @@ def test_no_op_of_any_network_narrows_the_field_or_the_stride(member: str) -> No
             assert not field.is_local or not before.is_local or (field.size >= before.size and field.stride >= before.stride), node.name
 
 
-def test_every_op_kind_but_the_input_has_its_law() -> None:
-    assert set(SIGHT) == set(OPS.values()) - {Input}
+def test_every_op_kind_that_reads_anything_has_its_law() -> None:
+    assert set(SIGHT) == {OPS[name] for name in KINDS} - {Input, Parameter}
+    assert set(FURTHER_SIGHT) == {OPS[name] for name in FURTHER}

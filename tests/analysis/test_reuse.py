@@ -54,7 +54,8 @@ def splitting(channels: int, kept: int, groups: int, units: int) -> Graph:
 
 
 def test_the_ops_that_carry_channels_are_those_that_only_move_them() -> None:
-    movers = {"ChannelShuffle", "ChannelSlice", "Concat", "Dropout", "Flatten", "GroupedShift", "Reshape", "SparseShift"}
+    shifts = {"FixedShift", "GroupedShift", "SparseShift"}
+    movers = {"ChannelGather", "ChannelShuffle", "ChannelSlice", "Concat", "Dropout", "Flatten", "Reshape", *shifts}
     assert {OPS[name] for name in movers} == set(CARRIES)
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from archspace import build, save
 from archspace.cli.models import load_model, parse_spec, split_words
+from archspace.cli.request import Request
 from archspace.errors import FileError, LawError, UnknownNameError
 from archspace.ir.graph import Graph
 
@@ -91,7 +92,7 @@ def test_a_config_file_is_the_network_of_its_options(tmp_path: Path) -> None:
     path = tmp_path / "config.json"
     path.write_text(json.dumps({"family": "shufflenet_v1", "groups": 8, "repeats": [2, 4, 2]}), encoding="utf-8")
     assert load_model(str(path)) == build("shufflenet_v1", groups=8, repeats=(2, 4, 2))
-    assert load_model(str(path), size="64", batch=2).input_shape == (2, 3, 64, 64)
+    assert load_model(str(path), request=Request(("64",), batch=2)).input_shape == (2, 3, 64, 64)
 
 
 def test_a_stored_network_takes_no_options(tmp_path: Path) -> None:
@@ -102,7 +103,7 @@ def test_a_stored_network_takes_no_options(tmp_path: Path) -> None:
 
 def test_a_stored_graph_at_another_input_says_so_in_its_config(tmp_path: Path) -> None:
     save(build("shufflenet_v1"), tmp_path / "net.json")
-    graph = load_model(str(tmp_path / "net.json"), size="32")
+    graph = load_model(str(tmp_path / "net.json"), request=Request(("32",)))
     assert graph.input_shape == (1, 3, 32, 32)
     assert graph.config["input"] == [32, 32]
 

@@ -6,8 +6,8 @@ import pytest
 
 from archspace.errors import LawError
 from archspace.ir import Builder, Graph, Node, Value
-from archspace.ir.builder import with_input
 from archspace.ir.ops import Add, ChannelSlice, Concat, Conv2d, Flatten, Input, Linear, ReLU
+from archspace.ir.resize import with_input
 
 
 def tiny(input_shape: tuple[int, ...] = (1, 3, 8, 8)) -> Graph:

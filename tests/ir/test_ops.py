@@ -8,6 +8,7 @@ from inspect import getmembers, isclass
 from pkgutil import iter_modules
 
 import pytest
+from further_examples import BUILT, REFUSED
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,11 +22,13 @@ EXAMPLES: dict[str, tuple[Op, tuple[Shape, ...]]] = {
     "Add": (ops.Add(), ((1, 6, 8, 8), (1, 6, 8, 8))),
     "AvgPool2d": (ops.AvgPool2d(3, stride=2, padding=1), ((1, 6, 8, 8),)),
     "BatchNorm2d": (ops.BatchNorm2d(6), ((1, 6, 8, 8),)),
+    "ChannelGather": (ops.ChannelGather((6, 0, 5, 1)), ((1, 6, 8, 8), (1, 2, 8, 8))),
     "ChannelShuffle": (ops.ChannelShuffle(3), ((1, 6, 8, 8),)),
     "ChannelSlice": (ops.ChannelSlice(2, 5), ((1, 6, 8, 8),)),
     "Concat": (ops.Concat(), ((1, 6, 8, 8), (1, 2, 8, 8))),
     "Conv2d": (ops.Conv2d(6, 4, 3, stride=2, groups=2, bias=True), ((1, 6, 8, 8),)),
     "Dropout": (ops.Dropout(0.2), ((1, 6),)),
+    "FixedShift": (ops.FixedShift((0, 1, 0, -2, 0, 0), (0, 0, 0, 1, -1, 0), inplace=True), ((1, 6, 8, 8),)),
     "Flatten": (ops.Flatten(), ((1, 6, 8, 8),)),
     "GELU": (ops.GELU(), ((1, 6, 8, 8),)),
     "GroupedShift": (ops.GroupedShift(10), ((1, 10, 8, 8),)),
@@ -37,6 +40,7 @@ EXAMPLES: dict[str, tuple[Op, tuple[Shape, ...]]] = {
     "Multiply": (ops.Multiply(), ((1, 6, 8, 8), (1, 6, 1, 1))),
     "Opaque": (ops.Opaque("fft", (1, 6, 8, 5)), ((1, 6, 8, 8),)),
     "Pad": (ops.Pad((0, 1, 2, 3)), ((1, 6, 8, 8),)),
+    "Parameter": (ops.Parameter((1, 6)), ()),
     "ReLU": (ops.ReLU(), ((1, 6, 8, 8),)),
     "ReLU6": (ops.ReLU6(), ((1, 6, 8, 8),)),
     "Reshape": (ops.Reshape((2, 3, 64)), ((1, 6, 8, 8),)),
@@ -45,11 +49,22 @@ EXAMPLES: dict[str, tuple[Op, tuple[Shape, ...]]] = {
     "Softmax": (ops.Softmax(1), ((1, 6),)),
     "SparseShift": (ops.SparseShift(6, 2), ((1, 6, 8, 8),)),
 }
+# The first example of each further kind, batch 1.
+for op, shapes in reversed((*BUILT, *REFUSED)):
+    if type(op).__name__ in ops.FURTHER:
+        EXAMPLES[type(op).__name__] = (op, tuple((1, *shape[1:]) for shape in shapes))
+EXAMPLES["DynamicConv2d"] = (ops.DynamicConv2d(2, 1), ((1, 6, 8, 8), (1, 6, 3, 3)))
 IMAGE_OPS = (
-    "AdaptiveAvgPool2d", "AvgPool2d", "ChannelShuffle", "Conv2d", "GroupedShift", "MaxPool2d", "Pad", "SparseShift",
+    "AdaptiveAvgPool2d", "AvgPool2d", "ChannelShuffle", "Conv2d", "FixedShift", "GroupedShift", "MaxPool2d", "Pad", "SparseShift",
+    "PixelShuffle", "PixelUnshuffle", "Unfold",
 )  # fmt: skip
-MANY_INPUTS = ("Add", "Concat", "Multiply", "Opaque")
-SHAPE_IS_A_FIELD = ("Input", "Opaque")  # their batch does not follow from their inputs
+MANY_INPUTS = (
+    "Add", "ChannelGather", "Concat", "Multiply", "Opaque",
+    "DynamicConv2d", "Einsum", "GRU", "Index", "LSTM", "MatMul", "Overwrite", "Pointwise", "RNN", "ScaledDotProductAttention", "Stack",
+)  # fmt: skip
+NO_INPUTS = ("Input", "Parameter")
+# Their batch does not follow from their inputs, or one of those is a weight without a batch.
+SHAPE_IS_A_FIELD = ("Input", "Opaque", "Index", "Parameter", "DynamicConv2d")
 
 
 def counted(kind: str, batch: int = 1) -> Counts:
@@ -121,7 +136,7 @@ def test_the_batch_scales_all_counts_but_those_of_the_weights(kind: str, batch: 
     assert many.elementwise_elems == weights + batch * (one.elementwise_elems - weights)
 
 
-@pytest.mark.parametrize("kind", sorted(set(OPS) - {*MANY_INPUTS, "Input"}))
+@pytest.mark.parametrize("kind", sorted(set(OPS) - {*MANY_INPUTS, *NO_INPUTS}))
 def test_an_op_of_one_input_takes_neither_none_nor_two(kind: str) -> None:
     op, (shape,) = EXAMPLES[kind]
     for shapes in ((), (shape, shape)):

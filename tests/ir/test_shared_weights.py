@@ -10,8 +10,8 @@ from archspace.analysis import analyze
 from archspace.analysis.coverage import coverage
 from archspace.errors import FileError
 from archspace.ir import Builder, Graph, Node
-from archspace.ir.builder import with_input
 from archspace.ir.ops import AvgPool2d, Conv2d, Opaque
+from archspace.ir.resize import with_input
 from archspace.ir.serde import from_dict, to_dict
 
 CONV = Conv2d(4, 4, 3, padding=1)

@@ -7,6 +7,8 @@ import pytest
 from archspace.errors import UnknownNameError
 from archspace.ir import Builder, Graph
 from archspace.ir.ops import (
+    FURTHER,
+    KINDS,
     OPS,
     Add,
     BatchNorm2d,
@@ -23,6 +25,7 @@ from archspace.ir.ops import (
     SparseShift,
 )
 from archspace.latency.fusion import FUSIONS, OP_TYPE_NAMES, OP_TYPES, Kernel, fused_kernels
+from archspace.latency.fusion_further import FURTHER_OP_TYPES
 from archspace.zoo import build
 
 FAMILIES = ("shufflenet_v1", "shufflenet_v2", "mobilenet_v1", "mobilenet_v2", "resnet18", "fenet")
@@ -191,7 +194,9 @@ def test_nothing_fused_adds_up_to_the_graphs_memory_access(family: str) -> None:
 
 
 def test_every_op_kind_has_an_op_type() -> None:
-    assert {kind for kind in OPS.values() if kind is not Conv2d} == set(OP_TYPES)
+    assert {kind for kind in KINDS.values() if kind is not Conv2d} == set(OP_TYPES)
+    assert {OPS[name] for name in FURTHER} == set(FURTHER_OP_TYPES)
+    assert set(FURTHER_OP_TYPES.values()) <= set(OP_TYPE_NAMES)
     assert {*OP_TYPES.values(), "dense", "grouped", "depthwise"} == set(OP_TYPE_NAMES)
 
 

@@ -233,7 +233,7 @@ def test_a_write_into_a_view_that_is_read_under_another_name_cannot_be_built() -
     module = Unknown()
     module.distance = nn.Identity()
     graph = from_torch(module, X)
-    with pytest.raises(LawError, match="^overwrite: which part of a tensor is written anew is not in a graph"):
+    with pytest.raises(LawError, match=r"^overwrite: which part of a tensor is written anew is not in a graph"):
         to_module(graph)
 
 

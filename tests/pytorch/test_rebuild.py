@@ -125,3 +125,18 @@ def test_unknown_work_is_not_rebuilt() -> None:
         rebuild(Unknown(), IMAGES)
     with pytest.raises(LawError, match=r"^rebuild takes a torch\.nn\.Module and its example inputs, but got str and 0 inputs"):
         rebuild("resnet18")
+
+
+def test_weights_made_of_one_parameter_in_two_ways_are_not_the_same_weights() -> None:
+    class Gated(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.gate = nn.Parameter(torch.randn(8))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.sigmoid(self.gate) * x + (1 - torch.sigmoid(self.gate)) * x.flip(1) * torch.sigmoid(self.gate)
+
+    module = Gated()
+    graph, built = rebuild(module, TOKENS)
+    assert [(node.shape, node.shares) for node in graph if isinstance(node.op, ops.Parameter)] == [((8,), ""), ((8,), ""), ((8,), "weight")]
+    torch.testing.assert_close(built(TOKENS), module(TOKENS))

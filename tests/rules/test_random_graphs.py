@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from random_graphs import graphs
 
 from archspace import Graph
-from archspace.ir.builder import with_input
+from archspace.ir.resize import with_input
 from archspace.latency import load_profile
 from archspace.rules import RULES, lint
 from archspace.rules.network import Network

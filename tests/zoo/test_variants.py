@@ -11,12 +11,13 @@ from archspace import to_module
 from archspace.analysis import total_counts
 from archspace.errors import LawError, UnknownNameError
 from archspace.ir import Builder
-from archspace.ir.builder import with_input
+from archspace.ir.features import backbone
 from archspace.ir.ops import GELU, Hardswish, Linear, Op, ReLU, ReLU6, Sigmoid, SiLU
+from archspace.ir.resize import with_input
 from archspace.ir.serde import from_dict, to_dict
 from archspace.zoo import ZOO, build
 from archspace.zoo.config import NetworkConfig
-from archspace.zoo.variants import ACTIVATIONS, backbone
+from archspace.zoo.variants import ACTIVATIONS
 
 CLASSIFIERS = [name for name, family in ZOO.items() if issubclass(family.config, NetworkConfig)]
 
@@ -171,7 +172,7 @@ def test_a_graph_without_stages_has_no_backbone() -> None:
         x = b.add("act", ReLU(), x)
     with pytest.raises(LawError) as caught:
         backbone(b.build(x))
-    law = "tiny: a backbone must have stages, blocks named stage1.unit0 and so on"
+    law = "tiny: a backbone must have stages, blocks named stage1.unit0 and so on or images that shrink"
     assert str(caught.value) == f"{law}, but this graph has input, stem"
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from archspace.ir.ops.base import IntPair, Op, Scalar, Shape, pair
 from archspace.ir.ops.boundary import Input, Opaque, Parameter
 from archspace.ir.ops.convolution import Conv2d, Convolution, Linear
+from archspace.ir.ops.deployed import ChannelGather, FixedShift
 from archspace.ir.ops.elementwise import (
     GELU,
     Activation,
@@ -84,6 +85,7 @@ __all__ = [
     "AvgPool2d",
     "BatchNorm2d",
     "BatchNormNd",
+    "ChannelGather",
     "ChannelShuffle",
     "ChannelSlice",
     "Concat",
@@ -98,6 +100,7 @@ __all__ = [
     "Embedding",
     "Expand",
     "FinalState",
+    "FixedShift",
     "Flatten",
     "Flip",
     "Fold",
@@ -187,11 +190,13 @@ KINDS: dict[str, type[Op]] = {
     "Add": Add,
     "AvgPool2d": AvgPool2d,
     "BatchNorm2d": BatchNorm2d,
+    "ChannelGather": ChannelGather,
     "ChannelShuffle": ChannelShuffle,
     "ChannelSlice": ChannelSlice,
     "Concat": Concat,
     "Conv2d": Conv2d,
     "Dropout": Dropout,
+    "FixedShift": FixedShift,
     "Flatten": Flatten,
     "GELU": GELU,
     "GroupedShift": GroupedShift,

@@ -22,8 +22,8 @@ class Einsum(Op):
     equation: str
 
     def out_shape(self, *shapes: Shape) -> Shape:
-        terms, out = _parse(self.equation, shapes)
-        sizes = _sizes(self.equation, terms, shapes)
+        terms, out = parse_equation(self.equation, shapes)
+        sizes = axis_sizes(self.equation, terms, shapes)
         return tuple([sizes[label] for label in out])
 
     def counts(self, shapes: tuple[Shape, ...], out: Shape) -> Counts:
@@ -40,7 +40,7 @@ class Einsum(Op):
 
 def einsum_madds(equation: str, shapes: tuple[Shape, ...]) -> int:
     """The multiply-adds of an einsum whose tensors join from left to right (at::einsum without a path, torch 2.13)."""
-    terms, out = _parse(equation, shapes)
+    terms, out = parse_equation(equation, shapes)
     tensors = [
         {label: size for label, size in zip(term, shape, strict=True) if size > 1} for term, shape in zip(terms, shapes, strict=True)
     ]
@@ -56,7 +56,7 @@ def einsum_madds(equation: str, shapes: tuple[Shape, ...]) -> int:
     return madds
 
 
-def _parse(equation: str, shapes: tuple[Shape, ...]) -> tuple[tuple[Labels, ...], Labels]:
+def parse_equation(equation: str, shapes: tuple[Shape, ...]) -> tuple[tuple[Labels, ...], Labels]:
     """The axes of each tensor and of the output, by label; those under '...' are numbered from the last."""
     text = equation.replace(" ", "")
     source, arrow, target = text.partition("->")
@@ -88,7 +88,7 @@ def _labels(word: str, covered: int) -> Labels:
     return (*before, *([f".{i}" for i in range(covered, 0, -1)] if dots else ()), *after)
 
 
-def _sizes(equation: str, terms: tuple[Labels, ...], shapes: tuple[Shape, ...]) -> dict[str, int]:
+def axis_sizes(equation: str, terms: tuple[Labels, ...], shapes: tuple[Shape, ...]) -> dict[str, int]:
     """How long each labelled axis is; an axis of one element broadcasts."""
     sizes: dict[str, int] = {}
     for term, shape in zip(terms, shapes, strict=True):

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from archspace.analysis.coverage import OpaqueWarning
+from archspace.analysis.opaque import OpaqueWarning
 from archspace.pytorch.importer.verb import from_export, from_torch
 
 __all__ = ["OpaqueWarning", "from_export", "from_torch"]

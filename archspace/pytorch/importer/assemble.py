@@ -10,15 +10,17 @@ from typing import Any
 from archspace.errors import LawError
 from archspace.ir.counts import Counts
 from archspace.ir.graph import Graph, Node
-from archspace.ir.ops import Copy, Flatten, Input, Op, Opaque, Overwrite, Pad, Parameter, Shape
-from archspace.pytorch.importer.aten import ATEN, BROADCASTING, CHECKS, COUNTED, FACTORIES
+from archspace.ir.ops import ChannelSlice, Copy, Flatten, Input, Op, Opaque, Overwrite, Pad, PadNd, Parameter, Reshape, Shape, View
+from archspace.pytorch.importer.aten import BROADCASTING, CHECKS, COUNTED, FACTORIES, rule_of
 from archspace.pytorch.importer.calls import Call, Fed, Operand, Parts, Reading, Results
 from archspace.pytorch.importer.own_layers import LAYER, LAYERS
 from archspace.pytorch.importer.patterns import find_shuffles
 from archspace.pytorch.importer.program import Path, Program, Ref, Step, refs_in
+from archspace.pytorch.importer.recipes import Recipes
 from archspace.pytorch.importer.scopes import Scopes
 
-SIDE_WORDS: dict[type[Op], str] = {Pad: "pad", Flatten: "flatten", Copy: "copy"}  # ops that only prepare or finish a call's own op
+# Ops that only prepare or finish a call's own op.
+SIDE_WORDS: dict[type[Op], str] = {Pad: "pad", PadNd: "pad", Flatten: "flatten", Copy: "copy"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +40,15 @@ class Pending:
     weights: frozenset[str]
     is_side: bool = False
     name: str = ""
+    recipes: tuple[object, ...] = ()  # of its weights
 
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """A tensor that no input has a part in; `names` are the parameters that it is made of."""
+    """A tensor that no input has a part in; `names` are the parameters that it is made of, `step` where it is made of one by a call."""
 
     names: frozenset[str]
+    step: int = -1
 
 
 Held = int | Weight  # what a tensor of the program is: a position among the pending nodes, or weights
@@ -80,6 +84,7 @@ class _Assembly:
         self.held: dict[int, Held] = {number: Weight(names) for number, names in program.weights.items()}
         self.pending: list[Pending] = []
         self.parameters: dict[int, int] = {}  # the nodes of weights that are read as activations are
+        self.recipes = Recipes(program)
         self.origins: dict[str, int] = {}
         self.tensors: dict[str, int] = {}
         self.makers = {number: i for i, step in enumerate(program.steps) for number in step.outputs if number is not None}
@@ -88,8 +93,10 @@ class _Assembly:
             for number in step.inputs:
                 self.readers.setdefault(number, []).append(i)
         times = Counter(program.outputs) + Counter({number: len(steps) for number, steps in self.readers.items()})
+        self.used = self._used()
         self.shuffles = find_shuffles(program, self.makers, times)
         self.inside = {one for shuffle in self.shuffles.values() for one in shuffle.steps[:-1]}
+        self.branching = self.program.branching
         self.sharing: dict[int, list[int]] = {}  # the tensors that lie in each memory
         for number, datum in enumerate(program.data):
             self.sharing.setdefault(datum.memory, []).append(number)
@@ -115,9 +122,9 @@ class _Assembly:
             shuffle = self.shuffles[i]
             if not isinstance(self.held[shuffle.source], Weight):
                 fed = Fed((shuffle.op,), (self._operand(shuffle.source),))
-                made = self._chain(i, step, fed, frozenset())
-                assert made is not None
-                self._hold(step, [made])
+                shuffled = self._chain(i, step, fed, frozenset())
+                assert shuffled is not None
+                self._hold(step, [shuffled])
                 return
         operands = tuple([self._operand(number) for number in step.inputs])
         names = self._names(step)
@@ -125,7 +132,7 @@ class _Assembly:
             lead = refs_in(step.arguments.get("mat1", step.arguments.get("batch1")) or step.arguments)[0]
             operands = tuple([replace(one, is_weight=False) if one.index == lead else one for one in operands])
         if all(one.is_weight for one in operands) or step.target in FACTORIES:
-            self._hold(step, [Weight(names) for _ in step.outputs])
+            self._hold(step, [Weight(names, i) for _ in step.outputs])
             return
         call = Call(self._arguments(step.arguments, operands), operands, tuple([self._datum(number) for number in step.outputs]))
         results = self._made(i, step, call, self._reading(step, call), names)
@@ -137,10 +144,10 @@ class _Assembly:
         """What the table says; None where it has no row."""
         if step.target == LAYER:
             layer = step.arguments["module"]
-            return (LAYERS[type(layer)](layer),)
+            return Fed((LAYERS[type(layer)](layer),), tuple(dict.fromkeys(call.flowing)))
         if step.target.startswith("aten.expand") and self._only_broadcasts(step):
             return ()
-        rule = ATEN.get(step.target)
+        rule = rule_of(step.target)
         return rule(call) if rule is not None else None
 
     def _made(self, i: int, step: Step, call: Call, reading: Reading, names: frozenset[str]) -> list[Held]:
@@ -154,11 +161,21 @@ class _Assembly:
                 views = self._parts(i, step.outputs[1 : 1 + len(reading.views)], reading.views, (first,))
                 return [first, *views, *[Weight(frozenset()) for _ in step.outputs[1 + len(views) :]]]
         elif reading is not None:
+            if reading == () and step.is_measured:
+                reading = (Reshape(call.out[1:]),)  # nothing, at this size: another may ask for something
             fed = reading if isinstance(reading, Fed) else Fed(reading, call.flowing)
             made = self._chain(i, step, fed, names)
             if made is not None:
                 return [made]
         return self._opaque(i, step, call, names)
+
+    def _used(self) -> set[int | None]:
+        """The tensors that what is returned, or written in place, depends on."""
+        used: set[int | None] = set(self.program.outputs)
+        for step in reversed(self.program.steps):
+            if step.written or not used.isdisjoint(step.outputs):
+                used |= set(step.inputs)
+        return used - {None}
 
     def _chain(self, i: int, step: Step, fed: Fed, names: frozenset[str]) -> int | None:
         """The nodes of ops in a row; None when an op's law or the last shape says that they are not what was called."""
@@ -183,7 +200,8 @@ class _Assembly:
             inputs = (*([last] if k else []), *read)
             is_side = k != main and type(op) in SIDE_WORDS
             weights = absorbed if k == main else frozenset()
-            last = self._append(op, inputs, shape, i, weights, SIDE_WORDS[type(op)] if is_side else "", is_side)
+            recipes = self._recipes(step, weights)
+            last = self._append(op, inputs, shape, i, weights, SIDE_WORDS[type(op)] if is_side else "", is_side, recipes=recipes)
         return last
 
     def _opaque(self, i: int, step: Step, call: Call, names: frozenset[str]) -> list[Held]:
@@ -209,7 +227,7 @@ class _Assembly:
         ]
 
     def _is_read(self, number: int | None) -> bool:
-        return number in self.readers or number in self.program.outputs
+        return number in self.used
 
     def _overwrite(self, i: int, step: Step, made: list[Held]) -> None:
         """What else lies in the memory that a step writes into, and is read later, has the written part from now on."""
@@ -239,7 +257,7 @@ class _Assembly:
         if not isinstance(held, Weight):
             return held
         if number not in self.parameters:
-            viewed = self._viewed(number, step)
+            viewed = self._view_of_weight(number, held)
             self.parameters[number] = self._parameter(number, held.names, step) if viewed is None else viewed
         return self.parameters[number]
 
@@ -247,31 +265,23 @@ class _Assembly:
         shape, is_own = self._datum(number).shape, number in self.program.weights
         name = next(iter(names), self.program.buffers.get(number, "")) if is_own else ""
         word = "weight" if names else "constant"
-        return self._append(Parameter(shape, bool(names)), (), shape, step, names, word, name=name)
+        return self._append(Parameter(shape, bool(names)), (), shape, step, names, word, name=name, recipes=(self.recipes.of(number),))
 
-    def _viewed(self, number: int, step: int) -> int | None:
-        """The node of a weight that is a view of another, made from that; None where it is no view, or one that no op describes."""
-        maker = self.makers.get(number)
-        if maker is None or self.program.steps[maker].written or len(self.program.steps[maker].inputs) != 1:
+    def _view_of_weight(self, number: int, weight: Weight) -> int | None:
+        """The position of a view of a parameter, which is left as it is; None where a weight is made otherwise."""
+        made_by = self.program.steps[weight.step] if weight.step >= 0 else None
+        if made_by is None or made_by.written or len(made_by.inputs) != 1:
             return None
-        made = self.program.steps[maker]
-        source = self._operand(made.inputs[0])
-        rule = ATEN.get(made.target)
-        if rule is None or source.datum.memory != self._datum(number).memory:
-            return None
-        call = Call(self._arguments(made.arguments, (source,)), (source,), tuple([self._datum(one) for one in made.outputs]))
-        reading = rule(call)
+        operand = replace(self._operand(made_by.inputs[0]), is_weight=False)
+        results = tuple([self._datum(one) for one in made_by.outputs])
+        reading = self._reading(made_by, Call(self._arguments(made_by.arguments, (operand,)), (operand,), results))
         if isinstance(reading, Parts):
-            reading = (reading.ops[made.outputs.index(number)],)
-        if isinstance(reading, Fed):
-            reading = reading.ops
-        if not isinstance(reading, tuple):
+            reading = (reading.ops[made_by.outputs.index(number)],)
+        ops = reading.ops if isinstance(reading, Fed) else reading
+        if not isinstance(ops, tuple) or not all(isinstance(op, View | ChannelSlice) for op in ops):
             return None
-        last, shape = self._node(source.index, step), source.shape
-        for op in reading:
-            shape = op.out_shape(shape)
-            last = self._append(op, (last,), shape, step, word=_word(made.target), is_side=True)
-        return last
+        made = replace(made_by, outputs=(number,))
+        return self._chain(weight.step, made, Fed(ops, (operand,)), frozenset())
 
     def _operand(self, number: int) -> Operand:
         return Operand(number, self.program.data[number], isinstance(self.held.get(number, Weight(frozenset())), Weight))
@@ -284,6 +294,11 @@ class _Assembly:
         """The parameters among what a step reads, and behind it."""
         held = [self.held.get(number) for number in step.inputs]
         return frozenset(name for one in held if isinstance(one, Weight) for name in one.names)
+
+    def _recipes(self, step: Step, names: frozenset[str]) -> tuple[object, ...]:
+        """How the tensors that a step reads of these parameters are made of them."""
+        held = [(number, self.held.get(number)) for number in step.inputs] if names else []
+        return tuple([self.recipes.of(number) for number, one in held if isinstance(one, Weight) and names & one.names])
 
     def _arguments(self, value: Any, operands: tuple[Operand, ...]) -> Any:
         """Arguments with operands in the place of references."""
@@ -311,11 +326,12 @@ class _Assembly:
         word: str = "",
         is_side: bool = False,
         name: str = "",
+        recipes: tuple[object, ...] = (),
     ) -> int:
         made_by = self.program.steps[step] if step >= 0 else None
         if made_by is not None and not word:
             word = self.scopes.under_module(made_by.word or _word(made_by.target))
-        self.pending.append(Pending(op, inputs, shape, made_by.path if made_by else (), word, step, weights, is_side, name))
+        self.pending.append(Pending(op, inputs, shape, made_by.path if made_by else (), word, step, weights, is_side, name, recipes))
         return len(self.pending) - 1
 
     def graph(self, outputs: list[int]) -> Graph:
@@ -323,9 +339,12 @@ class _Assembly:
         steps: dict[Path, set[int]] = {}
         for one in self.pending:
             steps.setdefault(one.path, set()).add(one.step)
+        leaving = {module for path in steps for _, module in path}
+        self.branching = frozenset([_seen(module, leaving) for module in self.program.branching])
         kept = self._kept(outputs)
         places = {old: new for new, old in enumerate(kept)}
         owners: dict[str, str] = {}
+        recipes: dict[str, tuple[object, ...]] = {}  # of the weights of each node
         whole: set[str] = set()  # scopes that are a node themselves
         weighted = {one.path[-1][1] for one in self.pending if one.path and one.weights and not isinstance(one.op, Parameter)}
         nodes: list[Node] = []
@@ -346,10 +365,12 @@ class _Assembly:
                 self.tensors[name] = numbers[i]
             elif one.weights:
                 self.origins[name] = one.step
-            shares, params = self._own_params(one, owners)
+            shares, params = self._own_params(one, owners, recipes)
+            recipes[name] = one.recipes
             owners |= dict.fromkeys(one.weights - owners.keys(), name)
             inputs = tuple([places[source] for source in one.inputs])
-            nodes.append(Node(name, one.op, inputs, one.shape, self.scopes.block(one.path, name), shares, params))
+            block = self.scopes.block(one.path, name)
+            nodes.append(Node(name, one.op, inputs, one.shape, block, shares, params, self._is_pinned(one)))
         return Graph(self.program.name, tuple(nodes), tuple([places[i] for i in outputs]))
 
     def _own_name(self, name: str, weighted: set[str]) -> str:
@@ -367,18 +388,33 @@ class _Assembly:
                 kept |= {i, *one.inputs}
         return sorted(kept)
 
+    def _is_pinned(self, one: Pending) -> bool:
+        """Whether an op is what it is because of the sizes of tensors: by its arguments, or by a branch of a module around it."""
+        branching = self.branching
+        if one.step < 0 or isinstance(one.op, Parameter):
+            return False
+        return self.program.steps[one.step].is_measured or "" in branching or any(module in branching for _, module in one.path)
+
     def _counts(self, one: Pending) -> Counts:
         return one.op.counts(tuple([self.pending[i].shape for i in one.inputs]), one.shape)
 
-    def _own_params(self, one: Pending, owners: Mapping[str, str]) -> tuple[str, int | None]:
+    def _own_params(self, one: Pending, owners: Mapping[str, str], recipes: Mapping[str, tuple[object, ...]]) -> tuple[str, int | None]:
         """Whose weights a node takes ('' for its own), and how many it is the first to use where that is not the op's number."""
         of_op = self._counts(one).params
         new = sum(self.program.sizes[name] for name in one.weights - owners.keys())
         if new == of_op:
             return "", None
         sharers = {owners[name] for name in one.weights & owners.keys()}
-        is_shared_whole = new == 0 and len(sharers) == 1 and sum(self.program.sizes[name] for name in one.weights) == of_op
-        return (sharers.pop() if is_shared_whole else ""), new
+        is_whole = new == 0 and len(sharers) == 1 and sum(self.program.sizes[name] for name in one.weights) == of_op
+        is_same = is_whole and recipes[next(iter(sharers))] == one.recipes
+        return (sharers.pop() if is_same else ""), new
+
+
+def _seen(module: str, leaving: set[str]) -> str:
+    """The innermost module around one (or itself) that has left nodes; '' for the root."""
+    while module and module not in leaving:
+        module = module.rpartition(".")[0]
+    return module
 
 
 def _word(target: str) -> str:

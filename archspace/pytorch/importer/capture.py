@@ -162,6 +162,6 @@ def _message(name: str, error: BaseException) -> str:
     if any(words in str(error).lower() for words in DATA_DEPENDENT) or "DataDependent" in type(error).__name__:
         return (
             f"{name}: forward must not branch on the values of a tensor, but it does{place}. "
-            "Take the branch by an argument of the constructor, or import the part of the network without it."
+            "Follow the branches that example inputs take with --trace (trace=True), or import the part of the network without it."
         )
     return f"{name}: forward must run on the example inputs, but raised {type(error).__name__}{place} ({first})"

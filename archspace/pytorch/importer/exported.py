@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import operator
 import pickle
 import zipfile
@@ -15,24 +16,25 @@ from torch.export.graph_signature import InputKind, OutputKind
 
 from archspace.errors import FileError, LawError
 from archspace.pytorch.importer.own_layers import LAYER, LAYERS
-from archspace.pytorch.importer.program import Datum, Path, Program, Ref, Step
+from archspace.pytorch.importer.program import Datum, Path, Program, Ref, Step, in_order_of
 from archspace.pytorch.importer.tree import Tree, tree_of_names
+from archspace.pytorch.state import unpickled
 
-# Overloads whose result lies in the memory of their first argument.
-VIEWS = frozenset(f"aten.{name}" for name in (
-    "alias.default", "chunk.default", "detach.default", "diagonal.default", "expand.default", "expand_as.default", "flatten.using_ints",
-    "movedim.int", "movedim.intlist", "narrow.default", "permute.default", "select.int", "slice.Tensor", "split.Tensor", "split.default",
-    "split.sizes", "split_with_sizes.default", "squeeze.default", "squeeze.dim", "squeeze.dims", "swapaxes.default", "t.default",
-    "transpose.int", "unbind.int", "unflatten.int", "unfold.default", "unsqueeze.default", "view.default", "view_as.default",
-    "numpy_T.default", "mT.default", "real.default",
+# Overloads whose schema says that the result lies in the memory of their first argument, which it does where the elements lie so already.
+RESHAPES = frozenset(f"aten.{name}" for name in ("flatten.using_ints", "ravel.default", "reshape.default", "reshape_as.default"))
+CONVERSIONS = frozenset(f"aten.to.{name}" for name in ("device", "dtype", "dtype_layout", "other"))
+# Overloads with sizes among their arguments that networks compute from their input's.
+SIZED = tuple(f"aten.{name}." for name in (
+    "adaptive_avg_pool1d", "adaptive_avg_pool2d", "avg_pool2d", "constant_pad_nd", "expand", "max_pool2d", "pad", "repeat", "slice",
+    "upsample_bicubic2d", "upsample_bilinear2d", "upsample_nearest2d",
 ))  # fmt: skip
-PERHAPS_VIEWS = frozenset(("aten.reshape.default", "aten.contiguous.default", "aten.to.dtype", "aten.reshape_as.default"))
+ATTENTION = "aten.scaled_dot_product_attention.default"
 
 
 def program_of(exported: torch.export.ExportedProgram, name: str, *, tree: Tree | None = None, module: nn.Module | None = None) -> Program:
     """The program of an exported one. `tree` and `module` are those it was made of; without, names alone say what there was.
 
-    Raises LawError for a size that was exported as a symbol: an example fixes it.
+    A size that may vary has its example's value. Raises LawError where that is lost.
     """
     return _Reader(exported, dict(module.named_modules()) if module else {}).program(name, tree)
 
@@ -53,11 +55,30 @@ def load_export(path: FilePath) -> torch.export.ExportedProgram:
         raise FileError(f"{path}: this archive is damaged at {damaged}")
     if not any(name.endswith("archive_format") for name in names):
         raise FileError(f"{path}: a .pt2 file holds a program of torch.export.save, but this archive holds none. A pickle is never loaded.")
+    _refuse_pickles(path)
     try:
         return torch.export.load(path)
     except (RuntimeError, ValueError, KeyError, TypeError, AttributeError, AssertionError, OSError, pickle.UnpicklingError) as error:
         first = next(iter(str(error).splitlines()), type(error).__name__)
         raise FileError(f"{path}: torch.export cannot read this file ({first})") from None
+
+
+def _refuse_pickles(path: FilePath) -> None:
+    """Raise FileError for an archive with a pickle of anything but tensors: torch.export.load would load it, and run its code."""
+    with zipfile.ZipFile(path) as archive:
+        entries = [
+            (f"{name.rpartition('/')[0]}/{row.get('path_name')}", bool(row.get("use_pickle")))
+            for name in archive.namelist()
+            if name.endswith("_config.json")
+            for row in json.loads(archive.read(name)).get("config", {}).values()
+        ]
+        named = {name for name in archive.namelist() if name.endswith(".pt")} | {name for name, is_pickle in entries if is_pickle}
+        for name in sorted(named - {name for name, is_pickle in entries if not is_pickle}):
+            try:
+                unpickled(archive.read(name))
+            except (FileError, RuntimeError, KeyError, EOFError, ValueError, pickle.UnpicklingError):
+                law = "a program's file must hold tensors and its code as JSON"
+                raise FileError(f"{path}: {law}, but {name} in it is a pickle of something else. A pickle is never loaded.") from None
 
 
 class _Reader:
@@ -70,16 +91,18 @@ class _Reader:
         self.data: list[Datum] = []
         self.steps: list[Step] = []
         self.weights: dict[int, frozenset[str]] = {}
+        self.buffers: dict[int, str] = {}
         self.inputs: list[tuple[int, str]] = []
         self.kinds: dict[str, str] = {}  # the classes of the modules that were called
 
     def program(self, name: str, tree: Tree | None) -> Program:
         """The whole of it."""
-        parameters, first = dict(self.exported.named_parameters()), {}
+        parameters = dict(self.exported.named_parameters())
+        first: dict[int, str] = {}
         for key, parameter in parameters.items():
             first.setdefault(id(parameter), key)
         names = {
-            str(getattr(spec.arg, "name", "")): (spec.kind, first.get(id(parameters.get(str(spec.target)))))
+            str(getattr(spec.arg, "name", "")): (spec.kind, first.get(id(parameters.get(str(spec.target))), str(spec.target)))
             for spec in self.exported.graph_signature.input_specs
         }
         self._read(self.exported.graph_module, names)
@@ -89,7 +112,9 @@ class _Reader:
         sizes = {key: parameter.numel() for key, parameter in parameters.items() if first[id(parameter)] == key}
         tree = tree or tree_of_names(self.kinds, [(key, parameter.dim()) for key, parameter in parameters.items()])
         order = [number for one in kept for number in self.numbers[one] if number is not None]
-        return Program(name, tuple(self.data), tuple(self.inputs), self.weights, tuple(self.steps), tuple(order), tree, sizes)
+        return Program(
+            name, tuple(self.data), tuple(self.inputs), self.weights, tuple(self.steps), tuple(order), tree, sizes, buffers=self.buffers
+        )
 
     def _read(self, graph_module: fx.GraphModule, names: Mapping[str, tuple[InputKind, str | None]], prefix: Path = ()) -> None:
         ends = self._layer_ends(graph_module.graph)
@@ -111,7 +136,9 @@ class _Reader:
         if kind == InputKind.USER_INPUT:
             self.inputs.append((number, node.name))
         else:
-            self.weights[number] = frozenset([parameter] if parameter else [])
+            self.weights[number] = frozenset([parameter] if kind == InputKind.PARAMETER and parameter else [])
+            if kind == InputKind.BUFFER and parameter:
+                self.buffers[number] = parameter
 
     def _call(self, graph_module: fx.GraphModule, node: fx.Node, ends: Mapping[fx.Node, tuple[str, list[fx.Node]]]) -> None:
         if node.target is operator.getitem:
@@ -129,12 +156,16 @@ class _Reader:
         arguments = self._arguments(node)
         written = self._written(node)
         sources = [number for one in node.all_input_nodes for number in self.numbers.get(one, ()) if number is not None]
-        memory = self._memory(target, sources, written, values)
-        outputs = tuple([self._datum(one, memory) if isinstance(one, Tensor) else None for one in values])
+        memory = self._memory(node, sources, written, values)
+        stride = self._known_stride(target, sources, arguments, values)
+        outputs = tuple([self._datum(one, memory, stride) if isinstance(one, Tensor) else None for one in values])
         self.numbers[node] = outputs
+        changes = bool(sources) and outputs[:1] != (None,) and self.data[sources[0]].shape != self.data[outputs[0] or 0].shape
         inside = self._layer(node)
         if inside is None:
-            self.steps.append(Step(target, arguments, outputs, path, written=written))
+            self.steps.append(
+                Step(target, arguments, outputs, path, written=written, is_measured=_may_be_measured(target, arguments, changes))
+            )
         elif ends[node][1][-1] is node:
             _, layer = inside
             members = ends[node][1]
@@ -192,9 +223,12 @@ class _Reader:
             numbers = self.numbers.get(value, (None,))
             if len(numbers) == 1 and numbers[0] is not None:
                 return Ref(numbers[0])
+            known = value.meta.get("val")
+            if isinstance(known, int | float | bool | torch.SymInt):
+                return fixed(known)
             return [Ref(number) for number in numbers if number is not None]
         if isinstance(value, torch.SymInt):
-            raise LawError(f"the program must have fixed sizes, but {value} may vary. Export it without dynamic_shapes.")
+            return fixed(value)
         return [self._plain(one) for one in value] if isinstance(value, list | tuple) else value
 
     def _written(self, node: fx.Node) -> tuple[int, ...]:
@@ -205,36 +239,62 @@ class _Reader:
                 written += [number for number in self.numbers[value] if number is not None]
         return tuple(written)
 
-    def _memory(self, target: str, sources: list[int], written: tuple[int, ...], values: Any) -> int | None:
+    def _memory(self, node: fx.Node, sources: list[int], written: tuple[int, ...], values: Any) -> int | None:
         """Whose memory the result lies in; None for memory of its own."""
         if written:
             return self.data[written[0]].memory
-        if not sources:
+        schema = getattr(node.target, "_schema", None)
+        is_view = schema is not None and any(one.alias_info is not None for one in schema.returns)
+        if not is_view or not sources or not isinstance(values[0], Tensor):
             return None
         first = self.data[sources[0]]
-        is_same = bool(values) and isinstance(values[0], Tensor) and values[0].numel() == 0
-        if target in VIEWS or (target in PERHAPS_VIEWS and (is_same or not copies(first, target, values[0]))):
-            return first.memory
+        return None if copies(first, str(node.target), values[0]) else first.memory
+
+    def _known_stride(self, target: str, sources: list[int], arguments: Mapping[str, Any], values: Any) -> tuple[int, ...] | None:
+        """The strides of a result where a program made on the meta device has others: of attention, and behind it."""
+        if target == ATTENTION:
+            query, result = self.data[sources[0]], values[0]
+            return in_order_of(query.stride, tuple([fixed(one) for one in result.shape])) if len(query.shape) == result.dim() else None
+        if target == "aten.permute.default":
+            return tuple([self.data[sources[0]].stride[dim] for dim in arguments["dims"]])
+        if target == "aten.transpose.int":
+            first = list(self.data[sources[0]].stride)
+            a, b = arguments["dim0"], arguments["dim1"]
+            first[a], first[b] = first[b], first[a]
+            return tuple(first)
         return None
 
-    def _datum(self, tensor: Tensor, memory: int | None = None) -> int:
-        shape = tuple(tensor.shape)
-        for size in shape:
-            if isinstance(size, torch.SymInt):
-                raise LawError(f"the program must have fixed sizes, but {size} may vary. Export it without dynamic_shapes.")
+    def _datum(self, tensor: Tensor, memory: int | None = None, stride: tuple[int, ...] | None = None) -> int:
         number = len(self.data)
-        self.data.append(Datum(shape, tuple(tensor.stride()), tensor.dtype, number if memory is None else memory))
+        shape, strides = (tuple([fixed(one) for one in numbers]) for numbers in (tensor.shape, tensor.stride()))
+        self.data.append(Datum(shape, stride or strides, tensor.dtype, number if memory is None else memory))
         return number
 
 
+def fixed(size: Any) -> Any:
+    """A size that may vary as the one of the example that the program was exported with. Raises LawError where that is lost."""
+    if not isinstance(size, torch.SymInt):
+        return size
+    if not size.node.has_hint():
+        raise LawError(f"the program must know the sizes that it was exported with, but {size} is open. Export it without dynamic_shapes.")
+    return int(size.node.hint)
+
+
+def _may_be_measured(target: str, arguments: Mapping[str, Any], changes: bool) -> bool:
+    """Whether a call that changes a shape has sizes that may have been computed from those of its input: the program no longer says."""
+    return changes and target.startswith(SIZED) and not arguments.get("scale_factors")
+
+
 def copies(source: Datum, target: str, result: Tensor) -> bool:
-    """Whether a reshape, or a call that makes contiguous or converts, must move the elements."""
+    """Whether a call that views where it can must move the elements."""
     if target == "aten.contiguous.default":
         return not source.is_contiguous
-    if target == "aten.to.dtype":
+    if target in CONVERSIONS:
         return source.dtype != result.dtype
+    if target not in RESHAPES or 0 in result.shape:
+        return False
     try:
-        torch.empty_strided(source.shape, source.stride, device="meta").view(tuple(result.shape))
+        torch.empty_strided(source.shape, source.stride, device="meta").view(tuple([fixed(size) for size in result.shape]))
     except RuntimeError:
         return True
     return False

@@ -55,6 +55,7 @@ class Step:
     path: Path
     word: str = ""  # what the caller calls it, where it says so
     written: tuple[int, ...] = ()
+    is_measured: bool = False  # whether its arguments were computed from sizes of tensors
 
     @property
     def inputs(self) -> list[int]:
@@ -74,8 +75,21 @@ class Program:
     outputs: tuple[int, ...]
     tree: Mapping[str, Layer]
     sizes: Mapping[str, int]  # scalars of each parameter
+    branching: frozenset[str] = frozenset()  # the modules whose own code branches on sizes of tensors ('' for the root)
     buffers: Mapping[int, str] = field(default_factory=dict)  # the names of those weights that are the module's, but not learned
     values: Sequence[torch.Tensor] = ()  # the tensors themselves, where they were at hand; without data on the meta device
+
+
+def in_order_of(stride: Sequence[int], shape: Shape) -> tuple[int, ...]:
+    """The strides of a tensor of this shape whose axes lie in memory in the order that `stride` says.
+
+    >>> in_order_of((120, 8, 24, 1), (2, 3, 5, 8))  # heads inside of positions, as torch's attention leaves them
+    (120, 8, 24, 1)
+    """
+    found, step = [0] * len(shape), 1
+    for axis in sorted(range(len(shape)), key=lambda axis: stride[axis]):
+        found[axis], step = step, step * shape[axis]
+    return tuple(found)
 
 
 def refs_in(value: Any) -> list[int]:

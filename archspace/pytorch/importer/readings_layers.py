@@ -18,6 +18,7 @@ from archspace.ir.ops import (
     MatMul,
     Op,
     Pad,
+    PadNd,
     Pointwise,
     ScaledDotProductAttention,
 )
@@ -36,21 +37,19 @@ def convolution(call: Call) -> Reading:
     padding = a["padding"]
     before: tuple[Op, ...] = ()
     if padding == "same":
-        dilation = axes(a["dilation"], rank)
-        totals = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
+        totals = [d * (k - 1) for d, k in zip(axes(a["dilation"], rank), kernel, strict=True)]
         padding = [total // 2 for total in totals]
         if any(total % 2 for total in totals):  # torch puts the odd pixel at the end
-            if rank != 2:
-                return None
-            (h, w), padding = totals, [0, 0]
-            before = (Pad((w // 2, w - w // 2, h // 2, h - h // 2)),)
+            around = [side for total in reversed(totals) for side in (total // 2, total - total // 2)]
+            before = (Pad((around[0], around[1], around[2], around[3])) if rank == 2 else PadNd(tuple(around)),)
+            padding = [0]
     elif padding == "valid":
         padding = [0]
     if rank == 2:
-        pixels = [as_pair(value) for value in (a["stride"], padding, a["dilation"])]
-        return (*before, Conv2d(per_group * groups, out, as_pair(kernel), *pixels, groups=groups, bias=bias))
-    places = [axes(value, rank) for value in (a["stride"], padding, a["dilation"])]
-    return (ConvNd(per_group * groups, out, tuple(kernel), *places, groups=groups, bias=bias),)
+        stride, pixels, dilation = (as_pair(value) for value in (a["stride"], padding, a["dilation"]))
+        return (*before, Conv2d(per_group * groups, out, as_pair(kernel), stride, pixels, dilation, groups, bias))
+    strides, paddings, dilations = (axes(value, rank) for value in (a["stride"], padding, a["dilation"]))
+    return (*before, ConvNd(per_group * groups, out, tuple(kernel), strides, paddings, dilations, groups, bias))
 
 
 def _dynamic_convolution(call: Call) -> Reading:
@@ -58,8 +57,8 @@ def _dynamic_convolution(call: Call) -> Reading:
     a = call.args
     if len(a["weight"].shape) != 4 or isinstance(a["padding"], str):
         return None
-    pixels = [as_pair(value) for value in (a["stride"], a["padding"], a["dilation"])]
-    return Fed((DynamicConv2d(*pixels, groups=a["groups"]),), _present(a["input"], a["weight"], a["bias"]))
+    stride, padding, dilation = (as_pair(value) for value in (a["stride"], a["padding"], a["dilation"]))
+    return Fed((DynamicConv2d(stride, padding, dilation, a["groups"]),), _present(a["input"], a["weight"], a["bias"]))
 
 
 def transposed_convolution(call: Call) -> Reading:
@@ -92,13 +91,13 @@ def linear(call: Call) -> Reading:
 
 
 def addmm(call: Call) -> Reading:
-    """aten.addmm: x @ weight + bias, weight: (in_features, out_features)."""
+    """aten.addmm: x @ weight + bias, weight: (in_features, out_features); else a matmul and what is added."""
     source, weight, bias = call.args["mat1"], call.args["mat2"], call.args["self"]
-    if call.args["beta"] != 1 or call.args["alpha"] != 1:
-        return None
-    if source.is_weight or not weight.is_weight or not bias.is_weight or len(bias.shape) != 1:
-        return None
-    return Fed((Linear(*weight.shape, bias=True),), (source,))
+    is_linear = not source.is_weight and weight.is_weight and bias.is_weight and len(bias.shape) == 1
+    if is_linear and call.args["beta"] == call.args["alpha"] == 1:
+        inner, outer = weight.shape
+        return Fed((Linear(inner, outer, bias=True),), (source,))
+    return _added_matmul(call, source, weight)
 
 
 def matmul(first: str, second: str) -> Rule:
@@ -107,26 +106,40 @@ def matmul(first: str, second: str) -> Rule:
     def rule(call: Call) -> Reading:
         a, b = call.args[first], call.args[second]
         if not a.is_weight and b.is_weight and len(b.shape) == 2 and len(a.shape) > 1:
-            return Fed((Linear(*b.shape, bias=False),), (a,))
+            inner, outer = b.shape
+            return Fed((Linear(inner, outer, bias=False),), (a,))
         return Fed((MatMul(),), (a, b)) if len(a.shape) > 1 and len(b.shape) > 1 else None
 
     return rule
 
 
 def baddbmm(call: Call) -> Reading:
-    """aten.baddbmm and addbmm's kind: beta * self + alpha * (batch1 @ batch2), beta being 0 or 1."""
+    """aten.baddbmm."""
+    return _added_matmul(call, call.args["batch1"], call.args["batch2"])
+
+
+def _added_matmul(call: Call, first: Operand, second: Operand) -> Reading:
+    """beta * self + alpha * (first @ second), beta being 0 or 1."""
     a = call.args
     if a["beta"] not in (0, 1):
         return None
     scaled = () if a["alpha"] == 1 else (Pointwise("mul", (a["alpha"],)),)
     added = (Add(),) if a["beta"] else ()
     then = (*[() for _ in scaled], *[(a["self"],) for _ in added])
-    return Fed((MatMul(), *scaled, *added), (a["batch1"], a["batch2"]), then)
+    return Fed((MatMul(), *scaled, *added), (first, second), then)
 
 
 def einsum(call: Call) -> Reading:
     """aten.einsum."""
     return Fed((Einsum(call.args["equation"].replace(" ", "")),), call.operands)
+
+
+def bilinear(call: Call) -> Reading:
+    """aten.bilinear: x1^T weight x2 + bias per output. weight: (out_features, in1_features, in2_features)."""
+    a = call.args
+    added = (a["bias"],) if a["bias"] is not None else ()
+    ops = (Einsum("...i,oij,...j->...o"), *[Add() for _ in added])
+    return Fed(ops, (a["input1"], a["weight"], a["input2"]), (added,) if added else ())
 
 
 def attention(call: Call) -> Reading:
@@ -191,7 +204,8 @@ def rnn(nonlinearity: str) -> Rule:
 
 def _recurrent(call: Call, op: LSTM | GRU | RNN, sizes: tuple[int, ...]) -> Reading:
     states = op.num_layers * (2 if op.bidirectional else 1)
-    started = tuple([one for one in call.args["hx"] if not one.is_weight])  # zeros are no input
+    given = call.args["hx"]
+    started = tuple([one for one in (given if isinstance(given, list) else [given]) if not one.is_weight])  # zeros are no input
     return Results(op, (call.args["input"], *started), tuple([FinalState(states, size, op.batch_first) for size in sizes]))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import prod
+from math import isclose, prod
 from typing import Any
 
 from archspace.ir.ops import (
@@ -29,6 +29,8 @@ from archspace.ir.ops import (
 )
 from archspace.pytorch.importer.calls import Call, Fed, Operand, Reading, Results, Rule, is_weight
 
+SELU = (1.6732632423543772848170429916717, 1.0507009873554804934193349852946)  # alpha and scale: Klambauer et al., NeurIPS 2017, section 2
+
 
 def elementwise(op: Op) -> Rule:
     """A call that is always this op."""
@@ -36,8 +38,15 @@ def elementwise(op: Op) -> Rule:
 
 
 def same(call: Call) -> Reading:
-    """A call that returns its input's elements in its input's shape."""
-    return () if call.shape == call.out else None
+    """A call that returns its input's elements in its input's shape, and as they lie."""
+    result = call.results[0]
+    is_same = call.shape == call.out and (result is None or "stride" not in call.args or result.stride == call.source.datum.stride)
+    return () if is_same else None
+
+
+def log_sigmoid(call: Call) -> Reading:
+    """aten.log_sigmoid and log_sigmoid_forward."""
+    return _first(call, Pointwise("logsigmoid"))
 
 
 def batch_norm(call: Call) -> Reading:
@@ -49,14 +58,18 @@ def batch_norm(call: Call) -> Reading:
         return None
     features, affine = a["running_mean"].shape[0], a["weight"] is not None
     if affine and a["bias"] is not None and len(call.shape) == 4:
-        return (BatchNorm2d(features, eps=a["eps"], momentum=a["momentum"]),)
-    return (BatchNormNd(features, eps=a["eps"], momentum=a["momentum"], affine=affine),) if affine == (a["bias"] is not None) else None
+        return _first(call, BatchNorm2d(features, eps=a["eps"], momentum=a["momentum"]))
+    if affine != (a["bias"] is not None):
+        return None
+    return _first(call, BatchNormNd(features, eps=a["eps"], momentum=a["momentum"], affine=affine))
 
 
 def instance_norm(call: Call) -> Reading:
-    """aten.instance_norm by the statistics of the image."""
+    """aten.instance_norm by the statistics of the image; by running ones it is a batch norm."""
     a = call.args
-    if not a["use_input_stats"] or not is_weight(a["weight"]):
+    if not a["use_input_stats"]:
+        return batch_norm(call)
+    if not is_weight(a["weight"]) or not is_weight(a["bias"]):
         return None
     return (InstanceNorm(call.shape[1], eps=a["eps"], affine=a["weight"] is not None),)
 
@@ -105,7 +118,9 @@ def log_softmax(call: Call) -> Reading:
 
 def _in_type(call: Call, op: Op) -> Reading:
     dtype = call.args.get("dtype")
-    return (op,) if dtype is None or dtype == call.source.datum.dtype else (Pointwise("to"), op)
+    if dtype is None:  # _softmax has it in its result alone
+        dtype = call.results[0].dtype if call.results[0] is not None else call.source.datum.dtype
+    return (*to(call, dtype), op)
 
 
 def gelu(call: Call) -> Reading:
@@ -120,12 +135,12 @@ def hardtanh(call: Call) -> Reading:
 
 
 def clamp(call: Call) -> Reading:
-    """aten.clamp; from 0 on it is relu, between 0 and 6 relu6; between tensors it reads them."""
-    bounds = (call.args.get("min"), call.args.get("max"))
+    """aten.clamp; from 0 on it is relu, between 0 and 6 relu6; between tensors it reads them, of one alone it is their extremum."""
+    low, high = bounds = (call.args.get("min"), call.args.get("max"))
+    if isinstance(low, Operand) or isinstance(high, Operand):
+        return Fed((Pointwise("minimum" if low is None else "maximum" if high is None else "clamp"),), call.operands)
     if bounds == (0, None):
         return (ReLU(),)
-    if any(isinstance(bound, Operand) for bound in bounds):
-        return Fed((Pointwise("clamp"),), call.operands) if all(isinstance(bound, Operand) for bound in bounds) else None
     return (ReLU6(),) if bounds == (0, 6) else (Pointwise("clamp", bounds),)
 
 
@@ -135,11 +150,19 @@ def leaky_relu(call: Call) -> Reading:
 
 
 def elu(call: Call) -> Reading:
-    """aten.elu, which is also selu and celu where its scales are other than 1."""
+    """aten.elu, which is also selu and celu where its scales are theirs."""
+    alpha, scale, inner = (call.args[name] for name in ("alpha", "scale", "input_scale"))
+    if (scale, inner) == (1, 1):
+        return (ELU(alpha),)
+    if scale == 1 and alpha and inner == 1 / alpha:
+        return (Pointwise("celu", (alpha,)),)
+    return (Pointwise("selu"),) if isclose(alpha, SELU[0]) and isclose(scale, SELU[1]) and inner == 1 else None
+
+
+def rrelu(call: Call) -> Reading:
+    """aten.rrelu and rrelu_with_noise: at inference the slope is the mean."""
     a = call.args
-    if (a["scale"], a["input_scale"]) == (1, 1):
-        return (ELU(a["alpha"]),)
-    return (Pointwise("celu", (a["alpha"],)),) if a["scale"] == 1 else (Pointwise("selu"),)
+    return None if a["training"] else Fed((LeakyReLU((a["lower"] + a["upper"]) / 2),), (call.source,))
 
 
 def prelu(call: Call) -> Reading:
@@ -180,7 +203,7 @@ def reversed_subtract(call: Call) -> Reading:
 def _scaled(call: Call, function: str, op: Op) -> Reading:
     first, other, alpha = call.args["self"], call.args["other"], call.args["alpha"]
     if not isinstance(other, Operand):
-        return () if other == 0 and call.shape == call.out else Fed((Pointwise(function, (other * alpha,)),), (first,))
+        return _unchanged(call) if other == 0 else Fed((Pointwise(function, (other * alpha,)),), (first,))
     if alpha == 1:
         return Fed((op,), (first, other))
     return Fed((Pointwise("mul", (alpha if function == "add" else -alpha,)), Add()), (other,), ((first,),))
@@ -191,18 +214,21 @@ def multiply(call: Call) -> Reading:
     first, other = call.args["self"], call.args["other"]
     if isinstance(other, Operand):
         return Fed((Multiply(),), (first, other))
-    return () if other == 1 else (Pointwise("mul", (other,)),)
+    return _unchanged(call) if other == 1 else (Pointwise("mul", (other,)),)
 
 
 def divide(call: Call) -> Reading:
     """aten.div: of two tensors or a scalar, perhaps rounded; dividing by one is nothing."""
     first, other, mode = call.args["self"], call.args["other"], call.args.get("rounding_mode")
-    if mode not in (None, "floor"):
-        return None
-    function = "floor_divide" if mode == "floor" else "div"
+    function, rounded = ("floor_divide", ()) if mode == "floor" else ("div", (mode,) if mode else ())
     if isinstance(other, Operand):
-        return Fed((Pointwise(function),), (first, other))
-    return () if other == 1 and mode is None else (Pointwise(function, (other,)),)
+        return Fed((Pointwise(function, rounded),), (first, other))
+    return _unchanged(call) if other == 1 and mode is None else (Pointwise(function, (other, *rounded)),)
+
+
+def power(call: Call) -> Reading:
+    """aten.pow of a number: of 2 it is exp2; the vocabulary has no word for others."""
+    return (Pointwise("exp2"),) if call.args["self"] == 2 else None
 
 
 def pointwise(function: str, *names: str) -> Rule:
@@ -217,7 +243,21 @@ def pointwise(function: str, *names: str) -> Rule:
     return rule
 
 
+def product(function: str) -> Rule:
+    """aten.addcmul and addcdiv: a value other than 1 scales what is added."""
+    return lambda call: Fed((Pointwise(function, () if call.args["value"] == 1 else (call.args["value"],)),), call.operands)
+
+
 def convert(call: Call) -> Reading:
-    """aten.to and _to_copy: nothing where the type is the same already."""
-    result = call.results[0]
-    return () if result is not None and result.dtype == call.source.datum.dtype else (Pointwise("to"),)
+    """aten.to, _to_copy and type_as: nothing where the type is the same already."""
+    return Fed(_unchanged(call), (call.source,))
+
+
+def to(call: Call, dtype: Any) -> tuple[Op, ...]:
+    """The conversion of the first tensor to a type, where it is of another."""
+    return () if dtype is None or dtype == call.source.datum.dtype else (Pointwise("to", (str(dtype).removeprefix("torch."),)),)
+
+
+def _unchanged(call: Call) -> tuple[Op, ...]:
+    """The first tensor in the result's type: a whole number divided by one is no whole number any more."""
+    return to(call, call.results[0].dtype if call.results[0] is not None else None)

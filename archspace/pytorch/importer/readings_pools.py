@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from archspace.ir.ops import AdaptiveAvgPool2d, AdaptivePoolNd, AvgPool2d, Flatten, Interpolate, MaxPool2d, Op, PoolNd, Reduce
-from archspace.pytorch.importer.calls import Call, Reading, Results, Rule, as_pair, axes
+from archspace.pytorch.importer.calls import Call, Parts, Reading, Results, Rule, as_pair, axes
+from archspace.pytorch.importer.readings_maps import to
 
 
 def max_pool(call: Call) -> Reading:
@@ -56,19 +57,48 @@ def _first(call: Call, op: Op) -> Reading:
 def mean(call: Call) -> Reading:
     """aten.mean: over height and width of an image it is global average pooling, flattened unless `keepdim`."""
     dims = _dims(call)
-    if len(call.shape) == 4 and dims == (2, 3):
+    if len(call.shape) == 4 and dims == (2, 3) and not to(call, call.args.get("dtype")):
         return (AdaptiveAvgPool2d(1),) if call.args.get("keepdim") else (AdaptiveAvgPool2d(1), Flatten(1))
     return reduce("mean")(call)
 
 
 def reduce(function: str) -> Rule:
-    """A call that takes axes together."""
+    """A call that takes axes together, in another type where one is given."""
 
     def rule(call: Call) -> Reading:
-        op = Reduce(function, _dims(call), bool(call.args.get("keepdim")))
-        return Results(op, (call.source,), ()) if len(call.results) > 1 else (op,)
+        return (*to(call, call.args.get("dtype")), _reduce(function, call))
 
     return rule
+
+
+def extremum(function: str, position: str) -> Rule:
+    """aten.max.dim and min.dim: values and where they are."""
+    return lambda call: Parts((_reduce(function, call), _reduce(position, call)))
+
+
+def spread(function: str) -> Rule:
+    """aten.var and std."""
+    return lambda call: (_spread(function, call),)
+
+
+def spread_and_mean(function: str) -> Rule:
+    """aten.var_mean and std_mean."""
+    return lambda call: Parts((_spread(function, call), _reduce("mean", call)))
+
+
+def _spread(function: str, call: Call) -> Op:
+    given = call.args["correction"] if "correction" in call.args else int(call.args["unbiased"])
+    return Reduce(function, _dims(call), bool(call.args.get("keepdim")), 1 if given is None else given)
+
+
+def norm(call: Call) -> Reading:
+    """aten.norm and linalg_vector_norm of order 2, which None is."""
+    order = call.args["ord"] if "ord" in call.args else call.args["p"]
+    return reduce("norm")(call) if order in (2, None) else None
+
+
+def _reduce(function: str, call: Call) -> Op:
+    return Reduce(function, _dims(call), bool(call.args.get("keepdim")))
 
 
 def _dims(call: Call) -> tuple[int, ...]:

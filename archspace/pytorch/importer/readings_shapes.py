@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+from math import prod
+
 from archspace.ir.ops import (
+    ChannelShuffle,
     ChannelSlice,
     Concat,
     Copy,
@@ -21,6 +25,7 @@ from archspace.ir.ops import (
     Reshape,
     Roll,
     Select,
+    Shape,
     Slice,
     Stack,
     Unfold,
@@ -32,12 +37,13 @@ def reshape(call: Call) -> Reading:
     """Any reshape: a view of the same elements, behind a copy where they do not lie so that they can be viewed."""
     moved = _moves(call)
     view = _view(call)
-    return None if view is None else (*((Copy(),) if moved else ()), *view)
+    return None if view is None else Fed((*((Copy(),) if moved else ()), *view), (call.source,))
 
 
 def view(call: Call) -> Reading:
     """A reshape that never copies."""
-    return _view(call)
+    made = _view(call)
+    return None if made is None else Fed(made, (call.source,))
 
 
 def _view(call: Call) -> tuple[Op, ...] | None:
@@ -47,10 +53,13 @@ def _view(call: Call) -> tuple[Op, ...] | None:
         return ()
     if not out:
         return None
+    return (_reshaped(source, out),)
+
+
+def _reshaped(source: Shape, out: Shape) -> Op:
     start = len(out) - 1
-    if 1 <= start < len(source) and source[:start] == out[:start]:
-        return (Flatten(start),)
-    return (Reshape(out[1:], folds_batch=source[:1] != out[:1]),)
+    is_flat = 1 <= start < len(source) and source[:start] == out[:start]
+    return Flatten(start) if is_flat else Reshape(out[1:], folds_batch=source[:1] != out[:1])
 
 
 def _moves(call: Call) -> bool:
@@ -75,9 +84,9 @@ def permute(call: Call) -> Reading:
 
 
 def transpose(call: Call) -> Reading:
-    """aten.transpose, t and mT: two axes change places."""
-    rank = len(call.shape)
-    first, second = call.args.get("dim0", -2) % max(rank, 1), call.args.get("dim1", -1) % max(rank, 1)
+    """aten.transpose, swapaxes, t and mT: two axes change places."""
+    a, rank = call.args, len(call.shape)
+    first, second = [int(a.get(f"dim{i}", a.get(f"axis{i}", i - 2))) % max(rank, 1) for i in (0, 1)]
     order = list(range(rank))
     if rank > 1:
         order[first], order[second] = second, first
@@ -100,19 +109,33 @@ def _permuted(order: list[int]) -> Reading:
 
 
 def expand(call: Call) -> Reading:
-    """aten.expand: axes of one element read as often as asked."""
-    return () if call.shape == call.out else (Expand(call.out),)
+    """aten.expand, expand_as and broadcast_to: axes of one element read as often as asked."""
+    return Fed(() if call.shape == call.out else (Expand(call.out),), (call.source,))
 
 
 def repeat(call: Call) -> Reading:
-    """aten.repeat and tile."""
-    return () if call.shape == call.out else (Repeat(tuple(call.args.get("repeats", call.args.get("dims")))),)
+    """aten.repeat and tile, which leaves the first axes as they are."""
+    given = tuple(call.args.get("repeats", call.args.get("dims")))
+    return () if call.shape == call.out else (Repeat((1,) * (len(call.shape) - len(given)) + given),)
+
+
+def repeat_interleave(call: Call) -> Reading:
+    """aten.repeat_interleave: each position of an axis, or of all elements in a row, as often as asked."""
+    given, times = call.args["dim"], call.args["repeats"]
+    flat: tuple[Op, ...] = ()
+    shape = call.shape
+    if given is None and len(shape) != 1:
+        flat, shape = (_reshaped(shape, (prod(shape),)),), (prod(shape),)
+    dim = (given or 0) % len(shape)
+    spread = (*shape[: dim + 1], times, *shape[dim + 1 :])
+    return (*flat, Reshape((*shape[1 : dim + 1], 1, *shape[dim + 1 :])), Expand(spread), Copy(), _reshaped(spread, call.out))
 
 
 def narrow(call: Call) -> Reading:
     """aten.narrow."""
     start, length = call.args["start"], call.args["length"]
-    return _slice(call, call.args["dim"], start, start + length, 1)
+    first = start + call.shape[call.args["dim"]] if start < 0 else start
+    return _slice(call, call.args["dim"], first, first + length, 1)
 
 
 def slice_(call: Call) -> Reading:
@@ -138,7 +161,7 @@ def select(call: Call) -> Reading:
 
 
 def split(call: Call) -> Reading:
-    """aten.split by one size or several."""
+    """aten.split by one size or several, and unsafe_split."""
     a = call.args
     sizes = a.get("split_size", a.get("split_sizes"))
     total = call.shape[a["dim"]]
@@ -152,6 +175,17 @@ def chunk(call: Call) -> Reading:
     total = call.shape[call.args["dim"]]
     size = -(-total // call.args["chunks"])
     return _parts(call, [min(size, total - start) for start in range(0, total, size)])
+
+
+def split_at(call: Call) -> Reading:
+    """aten.tensor_split at positions, or into sections of which the first are longer by one."""
+    a, total = call.args, call.shape[call.args["dim"]]
+    cuts = a.get("indices")
+    if cuts is None:
+        sections = a["sections"]
+        cuts = [i * (total // sections) + min(i, total % sections) for i in range(1, sections)]
+    ends = [0, *[min(cut + total if cut < 0 else cut, total) for cut in cuts], total]
+    return _parts(call, [last - first for first, last in pairwise(ends)])
 
 
 def _parts(call: Call, sizes: list[int]) -> Reading:
@@ -204,6 +238,11 @@ def roll(call: Call) -> Reading:
 def flip(call: Call) -> Reading:
     """aten.flip."""
     return (Flip(tuple([dim % len(call.shape) for dim in call.args["dims"]])),)
+
+
+def channel_shuffle(call: Call) -> Reading:
+    """aten.channel_shuffle."""
+    return (ChannelShuffle(call.args["groups"]),)
 
 
 def pixel_shuffle(call: Call) -> Reading:

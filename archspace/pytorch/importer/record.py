@@ -20,11 +20,15 @@ from torch.overrides import TorchFunctionMode
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from archspace.pytorch.importer.measured import holds_measured, measured_size
 from archspace.pytorch.importer.own_layers import LAYER, LAYERS
-from archspace.pytorch.importer.program import Datum, Path, Program, Ref, Step
+from archspace.pytorch.importer.program import Datum, Path, Program, Ref, Step, in_order_of
 from archspace.pytorch.importer.tree import tree_of
 
-CONVOLUTIONS = ("conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
+CONVOLUTIONS = (
+    "conv1d.default", "conv2d.default", "conv3d.default", "conv_transpose1d.default", "conv_transpose2d.input", "conv_transpose3d.input",
+)  # fmt: skip
+RECURRENT = ("lstm.input", "gru.input", "rnn_tanh.input", "rnn_relu.input")
 
 # torch's function -> the overload that it is, and its arguments' names where they are not the overload's.
 WHOLE: dict[Callable[..., Any], tuple[str, tuple[str, ...]]] = {
@@ -35,20 +39,35 @@ WHOLE: dict[Callable[..., Any], tuple[str, tuple[str, ...]]] = {
         ("input", "running_mean", "running_var", "weight", "bias", "training", "momentum", "eps"),
     ),
     functional.dropout: ("dropout.default", ("input", "p", "train")),
+    functional.instance_norm: (
+        "instance_norm.default",
+        ("input", "running_mean", "running_var", "weight", "bias", "use_input_stats", "momentum", "eps"),
+    ),
+    functional.rms_norm: ("rms_norm.default", ()),
+    functional.pad: ("pad.default", ()),
+    functional.rrelu: ("rrelu.default", ("input", "lower", "upper", "training")),
+    functional.max_pool1d: (
+        "max_pool1d.default",
+        ("input", "kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices"),
+    ),
+    functional.adaptive_max_pool1d: ("adaptive_max_pool1d.default", ("input", "output_size", "return_indices")),
+    torch.avg_pool1d: ("avg_pool1d.default", ()),
+    torch.adaptive_avg_pool1d: ("adaptive_avg_pool1d.default", ()),
+    torch.bilinear: ("bilinear.default", ()),
     functional.alpha_dropout: ("alpha_dropout.default", ("input", "p", "train")),
     functional.dropout1d: ("feature_dropout.default", ("input", "p", "train")),
     functional.dropout2d: ("feature_dropout.default", ("input", "p", "train")),
     functional.dropout3d: ("feature_dropout.default", ("input", "p", "train")),
+    functional.feature_alpha_dropout: ("feature_alpha_dropout.default", ("input", "p", "train")),
     torch.einsum: ("einsum.default", ()),
     torch.matmul: ("matmul.default", ()),
     Tensor.matmul: ("matmul.default", ()),
     Tensor.__matmul__: ("matmul.default", ()),
-    torch.lstm: ("lstm.input", ()),
-    torch.gru: ("gru.input", ()),
-    torch.rnn_tanh: ("rnn_tanh.input", ()),
-    torch.rnn_relu: ("rnn_relu.input", ()),
-    **{getattr(torch, name): (f"{name}.default", ()) for name in CONVOLUTIONS},
+    **{getattr(torch, name.partition(".")[0]): (name, ()) for name in (*RECURRENT, *CONVOLUTIONS)},
 }
+DROPOUTS = ("dropout", "alpha_dropout", "feature_dropout", "feature_alpha_dropout")
+ATTENTION = "aten.scaled_dot_product_attention.default"  # torch's kernels keep the order of the query's axes, which meta does not know
+KEEPS = frozenset(f"aten.{name}.default" for name in DROPOUTS)  # in eval mode they return their input
 
 # torch's functions in Python that multiply: called with a mode on they hand themselves to it whole, and their calls within are hidden.
 # Their own code, told that no mode is on, is followed.
@@ -56,16 +75,20 @@ OPENED: dict[Callable[..., Any], Callable[..., Any]] = {
     one: FunctionType(one.__code__, {**vars(functional), "has_torch_function": lambda _: False}, one.__name__, one.__defaults__)
     for one in (functional.multi_head_attention_forward,)
 }
-KEEPS = ("aten.dropout.default", "aten.alpha_dropout.default", "aten.feature_dropout.default")  # in eval mode they return their input
 SAME_WORDS = {"training": "train"}  # arguments by name that torch.nn.functional calls otherwise than ATen
+
+
+MEASURES = frozenset((inspect.getattr_static(Tensor, "shape").__get__, Tensor.size))  # how code asks for the size of a tensor
+# Calls that sizes may be handed to: what they make of another size follows, or breaks their law.
+RESHAPES = frozenset((torch.reshape, torch.flatten, torch.unflatten, Tensor.reshape, Tensor.view, Tensor.flatten, Tensor.unflatten))
 
 
 def record(module: nn.Module, inputs: tuple[Any, ...], name: str) -> Program:
     """The program of one run of `module`, which gets hooks: give it a copy. Raises what its forward raises."""
     recorder = _Recorder(module, inputs)
     with _Whole(recorder), recorder:
-        is_traced = isinstance(module, fx.GraphModule)
-        returned = _Interpreter(module, recorder).run(*inputs) if is_traced else module(*inputs)
+        runs = _Interpreter(module, recorder).run if isinstance(module, fx.GraphModule) else module
+        returned = runs(*inputs)
     return recorder.program(name, returned)
 
 
@@ -73,7 +96,7 @@ class _Recorder(TorchDispatchMode):
     """Writes down every call that reaches the dispatcher. `path` are the module calls that are running."""
 
     def __init__(self, module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        super().__init__()
+        TorchDispatchMode.__init__(self)
         self.steps: list[Step] = []
         self.data: list[Datum] = []
         self.kept: list[Tensor] = []  # so that no other tensor takes their id
@@ -82,6 +105,8 @@ class _Recorder(TorchDispatchMode):
         self.word = ""  # what a traced module calls the call that is running
         self.function = ""  # what Python calls it
         self.is_paused = False
+        self.is_measured = False  # whether the arguments of the call that is running come from sizes of tensors
+        self.branching: set[str] = set()
         self.module = module
         self.given = tuple([(self.number(tensor), word) for word, tensor in named_inputs(module, inputs)])
         calls = count()
@@ -104,12 +129,16 @@ class _Recorder(TorchDispatchMode):
         """Write a call down. What it returns is new, also where it is the tensor that it was given."""
         outputs = result if isinstance(result, list | tuple) else (result,)
         numbers = tuple([self._new(one) if isinstance(one, Tensor) else None for one in outputs])
-        self.steps.append(Step(target, arguments, numbers, self.path, self.word or self.function, written))
+        self.steps.append(Step(target, arguments, numbers, self.path, self.word or self.function, written, self.is_measured))
 
     def number(self, tensor: Tensor) -> int:
         """The number of a tensor, a new one where it comes from outside."""
         found = self.numbers.get(id(tensor))
         return self._new(tensor) if found is None else found
+
+    def branches(self) -> None:
+        """The module that is running asks what a size is."""
+        self.branching.add(self.path[-1][1] if self.path else "")
 
     def numbered(self, value: Any) -> Any:
         """Arguments with numbers in the place of tensors."""
@@ -151,7 +180,17 @@ class _Recorder(TorchDispatchMode):
         sizes = {key: parameter.numel() for key, parameter in self.module.named_parameters()}
         buffers = {self.numbers.get(id(buffer), -1): key for key, buffer in self.module.named_buffers()}
         return Program(
-            name, tuple(self.data), self.given, weights, tuple(self.steps), outputs, tree_of(self.module), sizes, buffers, self.kept
+            name,
+            tuple(self.data),
+            self.given,
+            weights,
+            tuple(self.steps),
+            outputs,
+            tree_of(self.module),
+            sizes,
+            frozenset(self.branching),
+            buffers,
+            self.kept,
         )
 
 
@@ -167,25 +206,39 @@ class _Whole(TorchFunctionMode):
         known = WHOLE.get(func)
         if self.recorder.is_paused:
             return func(*args, **kwargs)
+        if func in MEASURES:
+            return self._size(args[0], func(*args, **kwargs), *args[1:], **kwargs)
         if func in OPENED:
             with self:
                 return OPENED[func](*args, **kwargs)
         name = getattr(func, "__name__", "")
         self.recorder.function = "" if name.startswith("__") else name.strip("_")
+        self.recorder.is_measured = func not in RESHAPES and (holds_measured(args) or holds_measured(kwargs))
         try:
             return func(*args, **kwargs) if known is None else self._noted(func, known, args, kwargs)
         finally:
             self.recorder.function = ""
+            self.recorder.is_measured = False
+
+    def _size(self, tensor: Tensor, size: Any, dim: int | None = None) -> Any:
+        """What `x.shape` and `x.size()` give, as measured numbers."""
+        if not isinstance(size, torch.Size):
+            return measured_size(tensor, tensor.shape, self.recorder.branches)[dim or 0]
+        return measured_size(tensor, size, self.recorder.branches)
 
     def _noted(self, func: Any, known: tuple[str, tuple[str, ...]], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         overload = _overload(known[0])
         names = known[1] or _signature(overload)[0]
-        arguments = dict(zip(names, args, strict=False)) | {SAME_WORDS.get(key, key): value for key, value in kwargs.items()}
+        by_name = {key if key in names else SAME_WORDS.get(key, key): value for key, value in kwargs.items()}
+        arguments = dict(zip(names, args, strict=False)) | by_name
         if known[0] == "einsum.default":
             operands = args[1] if isinstance(args[1], list | tuple) else args[1:]
             arguments = {"equation": args[0], "tensors": list(operands)}
-        if known[0].endswith(".input") and not isinstance(arguments.get("hx"), list | tuple):
+        if known[0] in RECURRENT and not isinstance(arguments.get("has_biases"), bool):
             return func(*args, **kwargs)  # packed sequences
+        is_more = arguments.pop("return_indices", False)
+        if known[0].endswith("pool1d.default") and (is_more or arguments["input" if "input" in arguments else "self"].dim() != 3):
+            return func(*args, **kwargs)  # indices too, or no batch
         numbered = self.recorder.numbered(arguments)
         target = str(overload)
         self.recorder.is_paused = True
@@ -199,12 +252,14 @@ class _Whole(TorchFunctionMode):
 
 def _result(target: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """What a call of WHOLE returns: a tensor of its own where torch would hand back the input, and an empty one for batch norm on meta."""
-    source = args[0] if args else kwargs.get("input")
+    source = args[0] if args else kwargs.get("input", kwargs.get("query"))
     if target == "aten.batch_norm.default" and isinstance(source, Tensor) and source.is_meta:
         is_plain = source.is_contiguous()
         return torch.empty(source.shape, dtype=source.dtype, device=source.device) if is_plain else torch.empty_like(source)
     result = func(*args, **kwargs)
-    return result.detach() if target in KEEPS and result is source else result
+    if target == ATTENTION and isinstance(source, Tensor) and source.is_meta and source.dim() == result.dim():
+        return torch.empty_strided(result.shape, in_order_of(source.stride(), tuple(result.shape)), dtype=result.dtype, device="meta")
+    return source.detach() if target in KEEPS and result is source and isinstance(source, Tensor) else result
 
 
 class _Interpreter(fx.Interpreter):

@@ -6,8 +6,10 @@ import inspect
 import random
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -29,36 +31,57 @@ PACKAGES: dict[str, tuple[str, str, str]] = {
 }
 
 
-def from_source(source: str, *shapes: Shape) -> Graph:
-    """The graph of the module behind a source, named after it, on float inputs of these shapes, batch included.
+def from_source(
+    source: str,
+    inputs: Sequence[tuple[Shape, str]],
+    arguments: Mapping[str, Any] | None = None,
+    *,
+    trace: bool = False,
+    strict: bool = False,
+) -> Graph:
+    """The graph of the module behind a source, named after it, on inputs of these shapes (batch included) and types ('float32', 'int64').
 
+    With `trace` the module is made with weights and run: on normal random numbers, on zeros where the type is no float.
     Raises what `load_source` and `from_torch` raise.
     """
-    module = load_source(source)
-    return replace(from_torch(module, *[torch.empty(shape, device="meta") for shape in shapes]), name=source)
+    module = load_source(source, arguments, on_meta=not trace)
+    generator = torch.Generator().manual_seed(0)
+    made = [_input(shape, getattr(torch, dtype), generator if trace else None) for shape, dtype in inputs]
+    return replace(from_torch(module, *made, strict=strict, trace=trace), name=source)
 
 
-def load_source(source: str) -> nn.Module:
-    """The module behind a source, with empty weights where its constructor allows that.
+def _input(shape: Shape, dtype: torch.dtype, generator: torch.Generator | None) -> torch.Tensor:
+    if generator is None:
+        return torch.empty(shape, dtype=dtype, device="meta")
+    if dtype.is_floating_point:
+        return torch.randn(shape, generator=generator).to(dtype)
+    return torch.zeros(shape, dtype=dtype)
+
+
+def load_source(source: str, arguments: Mapping[str, Any] | None = None, *, on_meta: bool = True) -> nn.Module:
+    """The module behind a source, with empty weights where its constructor allows that (and `on_meta`).
 
     A path's file is run, with its folder importable, and nothing is written beside it. Random states stay as they are.
-    Raises FileError for a file that cannot be run, UnknownNameError for a name that is not in it, LawError for a package that is missing,
-    and for a constructor that needs arguments, fails or makes no module.
+    Raises FileError for a file that cannot be run, UnknownNameError for a name that is not in it or an argument that the constructor
+    lacks, LawError for a package that is missing, and for a constructor that needs arguments, fails or makes no module.
     """
     head, _, name = source.rpartition(":")
+    given = dict(arguments or {})
     make = _of_package(source, head, name) if head in PACKAGES else _of_file(Path(head), name)
     if isinstance(make, nn.Module):
+        if given:
+            raise LawError(f"{source}: this is a module already, which takes no argument, but got {', '.join(given)}. Name its class.")
         return make
     if not callable(make):
         raise LawError(f"{source}: this must be a torch.nn.Module, or make one, but is of type {type(make).__name__}")
-    _check_arguments(source, make)
-    made = _called(source, make)
+    _check_arguments(source, make, given)
+    made = _called(source, partial(make, **given), on_meta=on_meta)
     if not isinstance(made, nn.Module):
         raise LawError(f"{source}: this must make a torch.nn.Module, but makes {type(made).__name__}")
     return made
 
 
-def _of_package(source: str, package: str, name: str) -> Callable[[], Any]:
+def _of_package(source: str, package: str, name: str) -> Callable[..., Any]:
     place, create, list_models = PACKAGES[package]
     try:
         library = import_module(place)
@@ -68,7 +91,7 @@ def _of_package(source: str, package: str, name: str) -> Callable[[], Any]:
     known = getattr(library, list_models)()
     if name not in known:
         raise UnknownNameError(f"{package} model", name, known)
-    return lambda: getattr(library, create)(name)
+    return partial(getattr(library, create), name)
 
 
 def _of_file(path: Path, name: str) -> Any:
@@ -95,31 +118,34 @@ def _of_file(path: Path, name: str) -> Any:
     return getattr(module, name)
 
 
-def _check_arguments(source: str, make: Callable[..., Any]) -> None:
-    """Raise LawError for a constructor or function that cannot be called without arguments; lists them with their types."""
+def _check_arguments(source: str, make: Callable[..., Any], given: Mapping[str, Any]) -> None:
+    """Raise LawError where arguments are missing, listed with their types, and UnknownNameError for one that there is not."""
     try:
         parameters = inspect.signature(make).parameters.values()
     except ValueError:  # made in C: calling tells
         return
-    needed = [one for one in parameters if one.default is one.empty and one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
+    named = [one for one in parameters if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
+    takes_any = any(one.kind is one.VAR_KEYWORD for one in parameters)
+    for key in given:
+        if not takes_any and key not in [one.name for one in named]:
+            raise UnknownNameError(f"argument of {source}", key, [one.name for one in named] or ["none"])
+    needed = [one for one in named if one.default is one.empty and one.name not in given]
     if needed:
-        listed = ", ".join(str(one) for one in needed)
+        listed, first = ", ".join(str(one) for one in needed), needed[0].name
         raise LawError(
-            f"{source}: this must be callable without arguments, but needs {listed}. "
-            "Write a function without arguments that makes the module, and name that."
+            f"{source}: its constructor needs {listed}. Give each as --arg {first}=VALUE, or in the name: {source}@{first}=VALUE"
         )
 
 
-def _called(source: str, make: Callable[[], Any]) -> Any:
+def _called(source: str, make: Callable[[], Any], *, on_meta: bool) -> Any:
     """What `make` makes, on the meta device where it can be made there. Random states stay as they are."""
     state = random.getstate()
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         try:
-            try:
-                with torch.device("meta"):
+            if on_meta:
+                with suppress(*FORWARD_ERRORS), torch.device("meta"):
                     return make()
-            except FORWARD_ERRORS:
-                return make()  # it looks into its weights: make them
+            return make()  # it looks into its weights, or is to be run: make them
         except FORWARD_ERRORS as error:
             raise LawError(f"{source}: its constructor must run, but raised {_told(error, Path(source.rpartition(':')[0]))}") from None
         finally:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from archspace.analysis.coverage import check_known
+from archspace.analysis.opaque import check_known
 from archspace.errors import LawError
 from archspace.ir.graph import Graph
 from archspace.pytorch.importer.assemble import graph_of
