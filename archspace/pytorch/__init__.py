@@ -1,8 +1,9 @@
 """Graphs as PyTorch modules and back: import, build, check against the graph, train, save.
 
 `from_torch(module, *inputs)` and `from_export(program)` import,
-`to_module(graph)` builds, `load_weights(module, state)` takes foreign weights, `code_files(graph)` writes it as readable code,
-`check(graph, module)` compares, `fit` trains, `deploy` folds and freezes, `save_module` and `load_module` write and read .pt2 files.
+`to_module(graph)` builds, `rebuild(module, *inputs)` does both, `load_weights(module, state)` takes foreign weights,
+`code_files(graph)` writes it as readable code, `check(graph, module)` compares, `fit` trains, `deploy` folds and freezes,
+`save_module` and `load_module` write and read .pt2 files.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from archspace.pytorch.init import init_weights
 from archspace.pytorch.layers import freeze_shifts, shift_sparsity
 from archspace.pytorch.lower import LOWERINGS, Network, to_module
 from archspace.pytorch.oracle import OracleRow, check, tool_flops
+from archspace.pytorch.rebuild import rebuild
 from archspace.pytorch.state import read_state, write_state
 from archspace.pytorch.train import accuracy, fit
 from archspace.pytorch.weights import load_weights
@@ -39,6 +41,7 @@ __all__ = [
     "load_module",
     "load_weights",
     "read_state",
+    "rebuild",
     "save_module",
     "shift_sparsity",
     "to_module",

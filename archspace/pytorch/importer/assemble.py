@@ -16,6 +16,7 @@ from archspace.pytorch.importer.calls import Call, Fed, Operand, Parts, Reading,
 from archspace.pytorch.importer.own_layers import LAYER, LAYERS
 from archspace.pytorch.importer.patterns import find_shuffles
 from archspace.pytorch.importer.program import Path, Program, Ref, Step, refs_in
+from archspace.pytorch.importer.recipes import Recipes
 from archspace.pytorch.importer.scopes import Scopes
 
 # Ops that only prepare or finish a call's own op.
@@ -39,6 +40,7 @@ class Pending:
     weights: frozenset[str]
     is_side: bool = False
     name: str = ""
+    recipes: tuple[object, ...] = ()  # of its weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +57,22 @@ Held = int | Weight  # what a tensor of the program is: a position among the pen
 def graph_of(program: Program) -> Graph:
     """The graph of a program. Raises LawError when nothing that comes from the inputs is returned."""
     assembly = _Assembly(program)
-    outputs = assembly.run()
-    if not outputs:
-        raise LawError(f"{program.name}: forward must return a tensor that comes from its inputs, but returns none")
-    return assembly.graph(outputs)
+    return assembly.graph(assembly.run())
+
+
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """Where the weights of a graph come from: the step that reads those of a node, and the tensor that a Parameter is, by node name."""
+
+    steps: Mapping[str, int]
+    tensors: Mapping[str, int]
+
+
+def graph_with_origins(program: Program) -> tuple[Graph, Origins]:
+    """The graph of a program, and where its weights come from. Raises LawError as `graph_of`."""
+    assembly = _Assembly(program)
+    graph = assembly.graph(assembly.run())
+    return graph, Origins(assembly.origins, assembly.tensors)
 
 
 class _Assembly:
@@ -69,7 +83,10 @@ class _Assembly:
         self.scopes = Scopes(program.tree)
         self.held: dict[int, Held] = {number: Weight(names) for number, names in program.weights.items()}
         self.pending: list[Pending] = []
-        self.parameters: dict[int, int] = {}  # the Parameter nodes of weights that are read as activations are
+        self.parameters: dict[int, int] = {}  # the nodes of weights that are read as activations are
+        self.recipes = Recipes(program)
+        self.origins: dict[str, int] = {}
+        self.tensors: dict[str, int] = {}
         self.makers = {number: i for i, step in enumerate(program.steps) for number in step.outputs if number is not None}
         self.readers: dict[int, list[int]] = {}
         for i, step in enumerate(program.steps):
@@ -95,7 +112,10 @@ class _Assembly:
         for i, step in enumerate(self.program.steps):
             if i not in self.inside and not step.target.startswith(CHECKS):
                 self._step(i, step)
-        return [self._node(number) for number in self.program.outputs if not isinstance(self.held.get(number), Weight | None)]
+        outputs = [self._node(number) for number in self.program.outputs if not isinstance(self.held.get(number), Weight | None)]
+        if not outputs:
+            raise LawError(f"{self.program.name}: forward must return a tensor that comes from its inputs, but returns none")
+        return outputs
 
     def _step(self, i: int, step: Step) -> None:
         if i in self.shuffles:
@@ -115,10 +135,10 @@ class _Assembly:
             self._hold(step, [Weight(names, i) for _ in step.outputs])
             return
         call = Call(self._arguments(step.arguments, operands), operands, tuple([self._datum(number) for number in step.outputs]))
-        made = self._made(i, step, call, self._reading(step, call), names)
-        self._hold(step, made)
+        results = self._made(i, step, call, self._reading(step, call), names)
+        self._hold(step, results)
         if step.written:
-            self._overwrite(i, step, made)
+            self._overwrite(i, step, results)
 
     def _reading(self, step: Step, call: Call) -> Reading:
         """What the table says; None where it has no row."""
@@ -180,7 +200,8 @@ class _Assembly:
             inputs = (*([last] if k else []), *read)
             is_side = k != main and type(op) in SIDE_WORDS
             weights = absorbed if k == main else frozenset()
-            last = self._append(op, inputs, shape, i, weights, SIDE_WORDS[type(op)] if is_side else "", is_side)
+            recipes = self._recipes(step, weights)
+            last = self._append(op, inputs, shape, i, weights, SIDE_WORDS[type(op)] if is_side else "", is_side, recipes=recipes)
         return last
 
     def _opaque(self, i: int, step: Step, call: Call, names: frozenset[str]) -> list[Held]:
@@ -244,7 +265,7 @@ class _Assembly:
         shape, is_own = self._datum(number).shape, number in self.program.weights
         name = next(iter(names), self.program.buffers.get(number, "")) if is_own else ""
         word = "weight" if names else "constant"
-        return self._append(Parameter(shape, bool(names)), (), shape, step, names, word, name=name)
+        return self._append(Parameter(shape, bool(names)), (), shape, step, names, word, name=name, recipes=(self.recipes.of(number),))
 
     def _view_of_weight(self, number: int, weight: Weight) -> int | None:
         """The position of a view of a parameter, which is left as it is; None where a weight is made otherwise."""
@@ -274,6 +295,11 @@ class _Assembly:
         held = [self.held.get(number) for number in step.inputs]
         return frozenset(name for one in held if isinstance(one, Weight) for name in one.names)
 
+    def _recipes(self, step: Step, names: frozenset[str]) -> tuple[object, ...]:
+        """How the tensors that a step reads of these parameters are made of them."""
+        held = [(number, self.held.get(number)) for number in step.inputs] if names else []
+        return tuple([self.recipes.of(number) for number, one in held if isinstance(one, Weight) and names & one.names])
+
     def _arguments(self, value: Any, operands: tuple[Operand, ...]) -> Any:
         """Arguments with operands in the place of references."""
         known = {one.index: one for one in operands}
@@ -300,11 +326,12 @@ class _Assembly:
         word: str = "",
         is_side: bool = False,
         name: str = "",
+        recipes: tuple[object, ...] = (),
     ) -> int:
         made_by = self.program.steps[step] if step >= 0 else None
         if made_by is not None and not word:
             word = self.scopes.under_module(made_by.word or _word(made_by.target))
-        self.pending.append(Pending(op, inputs, shape, made_by.path if made_by else (), word, step, weights, is_side, name))
+        self.pending.append(Pending(op, inputs, shape, made_by.path if made_by else (), word, step, weights, is_side, name, recipes))
         return len(self.pending) - 1
 
     def graph(self, outputs: list[int]) -> Graph:
@@ -317,10 +344,13 @@ class _Assembly:
         kept = self._kept(outputs)
         places = {old: new for new, old in enumerate(kept)}
         owners: dict[str, str] = {}
+        recipes: dict[str, tuple[object, ...]] = {}  # of the weights of each node
         whole: set[str] = set()  # scopes that are a node themselves
         weighted = {one.path[-1][1] for one in self.pending if one.path and one.weights and not isinstance(one.op, Parameter)}
         nodes: list[Node] = []
-        for one in [self.pending[i] for i in kept]:
+        numbers = {position: number for number, position in self.parameters.items()}
+        for i in kept:
+            one = self.pending[i]
             scope = self.scopes.scope(one.path)
             if one.name:
                 name = self._own_name(one.name, weighted)
@@ -331,9 +361,14 @@ class _Assembly:
                 name = self.scopes.unique(f"{scope}_{one.word}")
             else:
                 name = self.scopes.unique(f"{scope}.{one.word}" if scope else one.word)
-            shares, params = self._own_params(one, owners)
+            if isinstance(one.op, Parameter):
+                self.tensors[name] = numbers[i]
+            elif one.weights:
+                self.origins[name] = one.step
+            shares, params = self._own_params(one, owners, recipes)
+            recipes[name] = one.recipes
             owners |= dict.fromkeys(one.weights - owners.keys(), name)
-            inputs = tuple([places[i] for i in one.inputs])
+            inputs = tuple([places[source] for source in one.inputs])
             block = self.scopes.block(one.path, name)
             nodes.append(Node(name, one.op, inputs, one.shape, block, shares, params, self._is_pinned(one)))
         return Graph(self.program.name, tuple(nodes), tuple([places[i] for i in outputs]))
@@ -363,15 +398,16 @@ class _Assembly:
     def _counts(self, one: Pending) -> Counts:
         return one.op.counts(tuple([self.pending[i].shape for i in one.inputs]), one.shape)
 
-    def _own_params(self, one: Pending, owners: Mapping[str, str]) -> tuple[str, int | None]:
+    def _own_params(self, one: Pending, owners: Mapping[str, str], recipes: Mapping[str, tuple[object, ...]]) -> tuple[str, int | None]:
         """Whose weights a node takes ('' for its own), and how many it is the first to use where that is not the op's number."""
         of_op = self._counts(one).params
         new = sum(self.program.sizes[name] for name in one.weights - owners.keys())
         if new == of_op:
             return "", None
         sharers = {owners[name] for name in one.weights & owners.keys()}
-        is_shared_whole = new == 0 and len(sharers) == 1 and sum(self.program.sizes[name] for name in one.weights) == of_op
-        return (sharers.pop() if is_shared_whole else ""), new
+        is_whole = new == 0 and len(sharers) == 1 and sum(self.program.sizes[name] for name in one.weights) == of_op
+        is_same = is_whole and recipes[next(iter(sharers))] == one.recipes
+        return (sharers.pop() if is_same else ""), new
 
 
 def _seen(module: str, leaving: set[str]) -> str:

@@ -77,6 +77,7 @@ class Program:
     sizes: Mapping[str, int]  # scalars of each parameter
     branching: frozenset[str] = frozenset()  # the modules whose own code branches on sizes of tensors ('' for the root)
     buffers: Mapping[int, str] = field(default_factory=dict)  # the names of those weights that are the module's, but not learned
+    values: Sequence[torch.Tensor] = ()  # the tensors themselves, where they were at hand; without data on the meta device
 
 
 def in_order_of(stride: Sequence[int], shape: Shape) -> tuple[int, ...]:

@@ -190,6 +190,7 @@ class _Recorder(TorchDispatchMode):
             sizes,
             frozenset(self.branching),
             buffers,
+            self.kept,
         )
 
 
