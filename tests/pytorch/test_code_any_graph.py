@@ -10,12 +10,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_graphs import graphs
+from small_networks import small_network
 from torch import Tensor, nn
 from torch.nn import functional
 
 from archspace.errors import LawError
 from archspace.ir import Builder, Graph, Node, ops
 from archspace.pytorch import code_files, from_torch, to_module
+from archspace.pytorch.deploy import deploy
 
 
 def network_of(text: str) -> type[nn.Module]:
@@ -222,6 +224,12 @@ def test_tensors_start_as_in_memory() -> None:
     graph = graph_with_tensors()
     network, module = network_of(code_files(graph)["model.py"])(seed=5), to_module(graph, seed=5)
     assert all(map(torch.equal, network.state_dict().values(), module.state_dict().values()))
+
+
+@pytest.mark.parametrize(("family", "layer"), [("shufflenet_v2", "ChannelGather("), ("fenet", "FixedShift(")])
+def test_a_deployed_network_is_code_too(family: str, layer: str) -> None:
+    graph = small_network(family, width=1.0)
+    assert layer in assert_same(deploy(graph, to_module(graph, seed=0).state_dict())[0])
 
 
 # Ends and laws --------------------------------------------------------------------------------------------------------------------

@@ -45,27 +45,9 @@ VERBS = frozenset(
 )
 # What importers call calls: after the function.
 CALLS = frozenset(
-    [
-        "reshape",
-        "view",
-        "permute",
-        "transpose",
-        "unsqueeze",
-        "expand",
-        "unbind",
-        "split",
-        "chunk",
-        "select",
-        "slice",
-        "clone",
-        "contiguous",
-        "roll",
-        "matmul",
-        "bmm",
-        "softmax",
-        "mean",
-        "sum",
-        "interpolate",
+    {"reshape", "view", "permute", "transpose", "unsqueeze", "expand", "unbind", "split", "chunk", "select"}
+    | {"slice", "clone", "contiguous", "roll", "matmul", "bmm", "softmax", "mean", "sum", "interpolate"}
+    | {
         "pad",
         "layer_norm",
         "batch_norm",
@@ -78,7 +60,7 @@ CALLS = frozenset(
         "linear",
         "scaled_dot_product_attention",
         "out",
-    ]
+    }
 )
 # What a module of code calls by these names: torch's, and the functions of `archspace.pytorch.functions`.
 RESERVED = frozenset({"self", "torch", "nn", "functional", "Tensor", "OrderedDict", "numbers", "add", "sub", "div", "to", "strided"})
