@@ -298,3 +298,13 @@ def test_the_same_weights_at_another_dilation_are_tied_in_the_built_module() -> 
     assert graph["conv2d_1"].shares == "conv2d"
     assert sum(p.numel() for p in module.parameters()) == analyze(graph).totals.params == 8 * 8 * 9
     assert module.conv2d.weight is module.conv2d_1.weight
+
+
+def test_pooling_of_maps_with_their_channels_last_is_known() -> None:
+    # torch pools them by a mean, and then lays out what is left of the map, one pixel, as channels last.
+    class Last(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return functional.adaptive_avg_pool2d(x.permute(0, 3, 1, 2), 1)
+
+    graph = from_torch(Last(), torch.zeros(1, 7, 7, 8), strict=True)
+    assert [type(node.op) for node in graph] == [ops.Input, ops.Permute, ops.AdaptiveAvgPool2d]
