@@ -12,7 +12,7 @@ from archspace.ir.graph import Graph
 from archspace.ir.ops import ChannelSlice, Copy, Flatten, Input, Op, Opaque, Overwrite, Pad, PadNd, Parameter, Reshape, Shape, View
 from archspace.pytorch.importer.aten import BROADCASTING, CHECKS, COUNTED, FACTORIES, rule_of
 from archspace.pytorch.importer.calls import Call, Fed, Operand, Parts, Reading, Results
-from archspace.pytorch.importer.naming import Origins, Pending, named
+from archspace.pytorch.importer.naming import Origins, Pending, is_fixed_slice, named
 from archspace.pytorch.importer.own_layers import LAYER, LAYERS
 from archspace.pytorch.importer.patterns import find_shuffles
 from archspace.pytorch.importer.program import Program, Ref, Step, refs_in
@@ -130,7 +130,7 @@ class _Assembly:
                 views = self._parts(i, step.outputs[1 : 1 + len(reading.views)], reading.views, (first,))
                 return [first, *views, *[Weight(frozenset()) for _ in step.outputs[1 + len(views) :]]]
         elif reading is not None:
-            if reading == () and step.is_measured:
+            if reading == () and (step.is_measured or is_fixed_slice(step)):
                 reading = (Reshape(call.out[1:]),)  # nothing, at this size: another may ask for something
             fed = reading if isinstance(reading, Fed) else Fed(reading, call.flowing)
             made = self._chain(i, step, fed, names)

@@ -6,6 +6,8 @@ import copy
 import io
 import logging
 import random
+import sys
+import sysconfig
 import traceback
 import warnings
 from collections import OrderedDict
@@ -18,17 +20,19 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
-from archspace.errors import LawError
+from archspace.errors import ArchspaceError, LawError
 from archspace.pytorch.importer.exported import program_of
 from archspace.pytorch.importer.program import Program
 from archspace.pytorch.importer.record import record
 from archspace.pytorch.importer.tree import tree_of
 
 TORCH = str(Path(torch.__file__).parent)
+ARCHSPACE = str(Path(__file__).parents[2])
+STANDARD_LIBRARY = sysconfig.get_path("stdlib")
 META = torch.device("meta")
 
-# What a user's forward raises when it does not fit its inputs, or when torch cannot follow it.
-FORWARD_ERRORS = (ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, NameError, RuntimeError, TypeError, ValueError)
+# What code of others may raise: anything, exceptions of its own and sys.exit among it. Each is told in one line.
+FOREIGN_ERRORS = (Exception, SystemExit)
 
 # How torch words that a branch or a shape depends on the values in a tensor.
 DATA_DEPENDENT = ("data-dependent", "data dependent", "on meta tensors", "is_nonzero", "local_scalar_dense", "item() on")
@@ -44,19 +48,21 @@ def capture(module: nn.Module, inputs: tuple[Any, ...], *, trace: bool = False) 
     """What `module` computes in eval mode on example inputs.
 
     It is run on the meta device, every call written down; where it makes tensors on the CPU or looks into them, torch.export follows it.
-    With `trace` it is run on the example inputs as they are, and branches are taken as they say. No weight is read or copied but then.
-    Train flag, parameters, buffers, hooks and torch's random state stay as they are, also when forward raises. Hooks are not called, but
-    those by which torch.nn.utils computes weights.
+    With `trace` a copy with weights is run on copies of the example inputs, and branches are taken as they say; no weight is read or copied
+    but then. Train flag, parameters, buffers, hooks and random states stay as they are, also when forward raises. Hooks are not called,
+    but those by which torch.nn.utils computes weights.
     Raises LawError that names the line of forward that raised.
     """
     plain = unwrap(module)
     name = type(plain).__name__
-    with torch.no_grad(), _same_random_state(), _silent(), _whole_attention():
+    with torch.no_grad(), same_random_state(), _silent(), _whole_attention():
         try:
             if trace:
-                return record(twin(plain, None), pytree.tree_map_only(Tensor, torch.clone, inputs), name)
+                return record(twin(plain, None, copies=True), pytree.tree_map_only(Tensor, torch.clone, inputs), name)
             return record(twin(plain, META), _on_meta(inputs), name)
-        except FORWARD_ERRORS as error:
+        except ArchspaceError:
+            raise
+        except FOREIGN_ERRORS as error:
             if trace:
                 raise LawError(_message(name, error)) from None
         for device in (META, None):
@@ -64,7 +70,9 @@ def capture(module: nn.Module, inputs: tuple[Any, ...], *, trace: bool = False) 
                 model = twin(plain, device)
                 exported = torch.export.export(model, inputs if device is None else _on_meta(inputs), strict=False)
                 return program_of(exported, name, tree=tree_of(model), module=model)
-            except FORWARD_ERRORS as error:
+            except ArchspaceError:
+                raise
+            except FOREIGN_ERRORS as error:
                 failed = error
         raise LawError(_message(name, failed)) from None
 
@@ -85,12 +93,15 @@ def unwrap(module: nn.Module) -> nn.Module:
             return module
 
 
-def twin(module: nn.Module, device: torch.device | None) -> nn.Module:
-    """A copy in eval mode without hooks, with the module's own tensors, or with empty ones on `device`. Raises LawError."""
+def twin(module: nn.Module, device: torch.device | None, *, copies: bool = False) -> nn.Module:
+    """A copy in eval mode without hooks, with the module's own tensors (or `copies` of them), or with empty ones on `device`.
+
+    Raises LawError for a module that cannot be copied.
+    """
     memo: dict[int, Any] = {}
     for layer in module.modules():
         for value in (*layer._parameters.values(), *layer._buffers.values(), *vars(layer).values()):
-            if isinstance(value, Tensor):
+            if isinstance(value, Tensor) and not copies:
                 memo[id(value)] = value if device is None else _empty(value, device)
             elif type(value) in EMPTY and not value:  # a dozen in each layer, which copy.deepcopy takes most of its time for
                 memo[id(value)] = type(value)()
@@ -119,15 +130,26 @@ def _empty(tensor: Tensor, device: torch.device) -> Tensor:
     return nn.Parameter(empty, requires_grad=False) if isinstance(tensor, nn.Parameter) else empty
 
 
+def has_hooks(module: nn.Module) -> bool:
+    """Whether layers of a module have forward hooks that a capture leaves out."""
+    kinds = ("_forward_hooks", "_forward_pre_hooks")
+    hooks = [hook for layer in module.modules() for kind in kinds for hook in getattr(layer, kind).values()]
+    return any(not type(hook).__module__.startswith("torch.nn.utils") for hook in hooks)
+
+
 @contextmanager
-def _same_random_state() -> Iterator[None]:
-    python = random.getstate()
+def same_random_state() -> Iterator[None]:
+    """Afterwards the random states of Python, torch and NumPy (where it is loaded) are what they were."""
+    python, numpy = random.getstate(), sys.modules.get("numpy")
+    of_numpy = numpy.random.get_state() if numpy else None
     devices = range(torch.cuda.device_count())
     with torch.random.fork_rng(devices=devices):
         try:
             yield
         finally:
             random.setstate(python)
+            if numpy:
+                numpy.random.set_state(of_numpy)
 
 
 @contextmanager
@@ -154,9 +176,15 @@ def _silent() -> Iterator[None]:
         logging.disable(level)
 
 
+def _is_foreign(filename: str) -> bool:
+    """Whether a file is none of the user's: torch's, archspace's, or Python's own."""
+    of_python = filename.startswith(STANDARD_LIBRARY) and "site-packages" not in filename
+    return filename.startswith((TORCH, ARCHSPACE, "<")) or of_python
+
+
 def _message(name: str, error: BaseException) -> str:
     """One line: what went wrong, and on which line of the user's code."""
-    own = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith((TORCH, __file__, "<"))]
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if not _is_foreign(frame.filename)]
     place = f", {Path(own[-1].filename).name} line {own[-1].lineno}: {own[-1].line}" if own else ""
     first = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
     if any(words in str(error).lower() for words in DATA_DEPENDENT) or "DataDependent" in type(error).__name__:

@@ -2,7 +2,8 @@
 
 A network that pads, crops or interpolates by numbers that it computes from the size of its input, or that branches on them, has another
 graph on another input. While it is recorded, `x.shape` and `x.size()` therefore hand out these numbers, which say when they are compared
-and are found among the arguments of torch's functions.
+and are found among the arguments of torch's functions. What becomes a plain number or a word counts as compared. A loop over a range of
+them, and a float on their left in a product, leave no trace.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import torch
 from torch import Tensor
 
 ARITHMETIC = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow")
-UNARY = ("__neg__", "__pos__", "__abs__", "__ceil__", "__floor__", "__trunc__")
+UNARY = ("__neg__", "__pos__", "__abs__", "__ceil__", "__floor__", "__trunc__", "__round__")
+CONVERSIONS = ("__int__", "__float__", "__format__", "__repr__", "__divmod__", "__rdivmod__")
 COMPARISONS = ("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__")
 
 
@@ -66,9 +68,9 @@ def _subclass(base: type) -> type:
 
         return compute
 
-    def unary(name: str) -> Callable[[Any], Any]:
+    def unary(name: str) -> Callable[..., Any]:
         method = getattr(base, name)
-        return lambda self: measured(method(self), self.compared)
+        return lambda self, *digits: measured(method(self, *digits), self.compared)
 
     def comparison(name: str) -> Callable[[Any, Any], Any]:
         method = getattr(base, name)
@@ -83,14 +85,20 @@ def _subclass(base: type) -> type:
         self.compared()
         return bool(base(self) != 0)
 
-    members: dict[str, Any] = {"__hash__": base.__hash__, "__bool__": truth, "__round__": lambda self, *digits: _rounded(self, *digits)}
+    def conversion(name: str) -> Callable[..., Any]:
+        method = getattr(base, name)
+
+        def convert(self: Any, *args: Any) -> Any:
+            self.compared()  # a plain number or a word: nobody knows any more where it came from
+            return method(self, *args)
+
+        return convert
+
+    members: dict[str, Any] = {"__hash__": base.__hash__, "__bool__": truth}
     members |= {f"__{way}{name}__": arithmetic(f"__{way}{name}__") for name in ARITHMETIC for way in ("", "r")}
     members |= {name: unary(name) for name in UNARY} | {name: comparison(name) for name in COMPARISONS}
+    members |= {name: conversion(name) for name in CONVERSIONS}
     return type(f"Measured{base.__name__.title()}", (Measured, base), members)
-
-
-def _rounded(number: Any, *digits: int) -> Any:
-    return measured(round(float(number), *digits), number.compared)
 
 
 KINDS: dict[type, type] = {kind: _subclass(kind) for kind in (int, float)}

@@ -7,9 +7,13 @@ from dataclasses import dataclass
 
 from archspace.ir.counts import Counts
 from archspace.ir.graph import Graph, Node
-from archspace.ir.ops import Input, Op, Parameter, Shape
-from archspace.pytorch.importer.program import Path, Program
+from archspace.ir.ops import Input, Op, Parameter, Select, Shape, Slice
+from archspace.pytorch.importer.program import Path, Program, Step
 from archspace.pytorch.importer.scopes import Scopes
+
+# Overloads that take an axis apart: into how many parts, and where they begin, follows from its size.
+LAST = 2**62  # where a slice ends that is given no end
+PARTS = ("aten.chunk.", "aten.split.", "aten.split_with_sizes.", "aten.tensor_split.", "aten.unbind.", "aten.unsafe_split.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +118,10 @@ class _Naming:
         """Whether an op is what it is because of the sizes of tensors: by its arguments, or by a branch of a module around it."""
         if one.step < 0 or isinstance(one.op, Parameter):
             return False
-        return self.program.steps[one.step].is_measured or "" in branching or any(module in branching for _, module in one.path)
+        step = self.program.steps[one.step]
+        is_part = step.target.startswith(PARTS) and isinstance(one.op, Slice | Select) and one.op.dim > 0
+        fixed = step.is_measured or is_part or is_fixed_slice(step)
+        return fixed or "" in branching or any(module in branching for _, module in one.path)
 
     def _counts(self, one: Pending) -> Counts:
         return one.op.counts(tuple([self.pending[i].shape for i in one.inputs]), one.shape)
@@ -136,3 +143,11 @@ def _seen(module: str, leaving: set[str]) -> str:
     while module and module not in leaving:
         module = module.rpartition(".")[0]
     return module
+
+
+def is_fixed_slice(step: Step) -> bool:
+    """Whether a slice along an axis in space counts from its end, or ends at a place that may lie within another size."""
+    if not step.target.startswith(("aten.slice.", "aten.narrow.")) or step.arguments["dim"] in (0, 1):
+        return False
+    ends = [step.arguments.get(name) for name in ("start", "end")]
+    return any(isinstance(end, int) and end < 0 for end in ends) or (isinstance(ends[1], int) and ends[1] < LAST)

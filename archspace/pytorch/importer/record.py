@@ -25,6 +25,7 @@ from archspace.pytorch.importer.tree import tree_of
 from archspace.pytorch.importer.whole import ATTENTION, KEEPS, OPENED, RECURRENT, SAME_WORDS, WHOLE
 
 MEASURES = frozenset((inspect.getattr_static(Tensor, "shape").__get__, Tensor.size))  # how code asks for the size of a tensor
+COUNTS = frozenset((Tensor.numel, Tensor.nelement, Tensor.__len__, Tensor.__iter__, torch.numel))  # and how it asks without saying which
 # Calls that sizes may be handed to: what they make of another size follows, or breaks their law.
 RESHAPES = frozenset((torch.reshape, torch.flatten, torch.unflatten, Tensor.reshape, Tensor.view, Tensor.flatten, Tensor.unflatten))
 
@@ -154,6 +155,9 @@ class _Whole(TorchFunctionMode):
             return func(*args, **kwargs)
         if func in MEASURES:
             return self._size(args[0], func(*args, **kwargs), *args[1:], **kwargs)
+        if func in COUNTS:
+            self.recorder.branches()
+            return func(*args, **kwargs)
         if func in OPENED:
             with self:
                 return OPENED[func](*args, **kwargs)

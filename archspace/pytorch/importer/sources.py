@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import inspect
-import random
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
@@ -21,7 +20,7 @@ from torch import nn
 from archspace.errors import FileError, LawError, UnknownNameError
 from archspace.ir.graph import Graph
 from archspace.ir.ops import Shape
-from archspace.pytorch.importer.capture import FORWARD_ERRORS
+from archspace.pytorch.importer.capture import FOREIGN_ERRORS, same_random_state
 from archspace.pytorch.importer.verb import from_torch
 
 # What each package makes a model of by name, without downloading weights.
@@ -66,8 +65,27 @@ def load_source(source: str, arguments: Mapping[str, Any] | None = None, *, on_m
     lacks, LawError for a package that is missing, and for a constructor that needs arguments, fails or makes no module.
     """
     head, _, name = source.rpartition(":")
-    given = dict(arguments or {})
-    make = _of_package(source, head, name) if head in PACKAGES else _of_file(Path(head), name)
+    if head in PACKAGES:
+        return _made(source, _of_package(source, head, name), dict(arguments or {}), on_meta=on_meta)
+    with _beside(Path(head)):
+        return _made(source, _of_file(Path(head), name), dict(arguments or {}), on_meta=on_meta)
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator[None]:
+    """The folder of a file is importable, and nothing is written into it."""
+    folder, quiet_bytecode = str(path.resolve().parent), sys.dont_write_bytecode
+    sys.path.insert(0, folder)
+    sys.dont_write_bytecode = True
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = quiet_bytecode
+        sys.path.remove(folder)
+
+
+def _made(source: str, make: Any, given: dict[str, Any], *, on_meta: bool) -> nn.Module:
+    """The module that `make` is, or makes of these arguments. Raises LawError and UnknownNameError."""
     if isinstance(make, nn.Module):
         if given:
             raise LawError(f"{source}: this is a module already, which takes no argument, but got {', '.join(given)}. Name its class.")
@@ -101,17 +119,11 @@ def _of_file(path: Path, name: str) -> Any:
     if spec is None or spec.loader is None:
         raise FileError(f"{path}: must be a Python file (.py), but is not")
     module = module_from_spec(spec)
-    folder, quiet_bytecode = str(path.resolve().parent), sys.dont_write_bytecode
-    sys.path.insert(0, folder)
-    sys.dont_write_bytecode = True
     sys.modules[spec.name] = module  # dataclasses and pickles of the file look it up
     try:
         spec.loader.exec_module(module)
-    except (SyntaxError, OSError, *FORWARD_ERRORS) as error:
+    except FOREIGN_ERRORS as error:
         raise FileError(f"{path}: must run, but raised {_told(error, path)}") from None
-    finally:
-        sys.dont_write_bytecode = quiet_bytecode
-        sys.path.remove(folder)
     if not hasattr(module, name):
         own = [key for key, value in vars(module).items() if getattr(value, "__module__", None) == spec.name]
         raise UnknownNameError(f"name in {path}", name, own or ["none"])
@@ -139,17 +151,14 @@ def _check_arguments(source: str, make: Callable[..., Any], given: Mapping[str, 
 
 def _called(source: str, make: Callable[[], Any], *, on_meta: bool) -> Any:
     """What `make` makes, on the meta device where it can be made there. Random states stay as they are."""
-    state = random.getstate()
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+    with same_random_state():
         try:
             if on_meta:
-                with suppress(*FORWARD_ERRORS), torch.device("meta"):
+                with suppress(*FOREIGN_ERRORS), torch.device("meta"):
                     return make()
             return make()  # it looks into its weights, or is to be run: make them
-        except FORWARD_ERRORS as error:
+        except FOREIGN_ERRORS as error:
             raise LawError(f"{source}: its constructor must run, but raised {_told(error, Path(source.rpartition(':')[0]))}") from None
-        finally:
-            random.setstate(state)
 
 
 def _told(error: BaseException, path: Path) -> str:

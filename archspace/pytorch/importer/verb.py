@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from archspace.analysis.opaque import check_known
+from archspace.analysis.opaque import OpaqueWarning, check_known
 from archspace.errors import LawError
 from archspace.ir.graph import Graph
 from archspace.pytorch.importer.assemble import graph_of
-from archspace.pytorch.importer.capture import capture
+from archspace.pytorch.importer.capture import capture, has_hooks
 from archspace.pytorch.importer.exported import load_export, program_of
 
 
@@ -30,6 +31,10 @@ def from_torch(module: nn.Module, *inputs: Any, strict: bool = False, trace: boo
     if not inputs:
         name = type(module).__name__
         raise LawError(f"from_torch needs the example inputs of {name}.forward, but got none. Example: torch.empty(1, 3, 224, 224)")
+    if has_hooks(module):
+        warnings.warn(
+            f"{type(module).__name__}: forward hooks are not called, so what they compute is not counted", OpaqueWarning, stacklevel=2
+        )
     return check_known(graph_of(capture(module, inputs, trace=trace)), strict=strict)
 
 
