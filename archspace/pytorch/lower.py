@@ -178,6 +178,8 @@ def to_module(graph: Graph, *, seed: int | None = None, features: bool = False) 
     with torch.device("cpu"), torch.random.fork_rng(devices=[]):
         for node in graph:
             values.append(_emit(code, root, node, [values[i] for i in node.inputs]))
+            # What a call does not say, and the importer reads.
+            values[-1].meta |= {"block": node.block, "copies": getattr(node.op, "copies", True)}
     outputs = [values[i] for i in graph.outputs]
     code.output(outputs[0] if len(outputs) == 1 else tuple(outputs))
     code.lint()

@@ -16,14 +16,10 @@ def imported(graph: Graph) -> Graph:
 
 
 def assert_the_same(graph: Graph) -> None:
-    """The same ops in the same order on the same shapes, and so the same counts. Only views that FE-Net does not copy are not told."""
+    """The same ops in the same order on the same shapes in the same blocks, and so the same counts."""
     again = imported(graph)
-    assert [(type(node.op), node.shape, node.inputs) for node in again] == [(type(node.op), node.shape, node.inputs) for node in graph]
-    before, after = analyze(graph).totals, analyze(again).totals
-    assert (after.madds, after.params, after.acts) == (before.madds, before.params, before.acts)
-    if all(getattr(node.op, "copies", True) for node in graph):
-        assert [node.op for node in again] == [node.op for node in graph]
-        assert after.mem_elems == before.mem_elems
+    assert [(node.op, node.shape, node.inputs) for node in again] == [(node.op, node.shape, node.inputs) for node in graph]
+    assert analyze(again).totals == analyze(graph).totals
 
 
 @pytest.mark.parametrize("member", ["shufflenet_v1", "shufflenet_v2", "resnet"])

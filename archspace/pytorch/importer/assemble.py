@@ -9,7 +9,7 @@ from typing import Any
 
 from archspace.errors import LawError
 from archspace.ir.graph import Graph
-from archspace.ir.ops import ChannelSlice, Copy, Flatten, Input, Op, Opaque, Overwrite, Pad, PadNd, Parameter, Reshape, Shape, View
+from archspace.ir.ops import ChannelSlice, Concat, Copy, Flatten, Input, Op, Opaque, Overwrite, Pad, PadNd, Parameter, Reshape, Shape, View
 from archspace.pytorch.importer.aten import BROADCASTING, CHECKS, COUNTED, FACTORIES, rule_of
 from archspace.pytorch.importer.calls import Call, Fed, Operand, Parts, Reading, Results
 from archspace.pytorch.importer.naming import Origins, Pending, is_fixed_slice, named
@@ -117,7 +117,8 @@ class _Assembly:
         if step.target.startswith("aten.expand") and self._only_broadcasts(step):
             return ()
         rule = rule_of(step.target)
-        return rule(call) if rule is not None else None
+        reading = rule(call) if rule is not None else None
+        return _without_copies(reading) if step.is_in_place else reading
 
     def _made(self, i: int, step: Step, call: Call, reading: Reading, names: frozenset[str]) -> list[Held]:
         """What the outputs of a step are."""
@@ -302,6 +303,15 @@ class _Assembly:
             word = self.scopes.under_module(made_by.word or _word(made_by.target))
         self.pending.append(Pending(op, inputs, shape, made_by.path if made_by else (), word, step, weights, is_side, name, recipes))
         return len(self.pending) - 1
+
+
+def _without_copies(reading: Reading) -> Reading:
+    """The same ops, slices and concats as views."""
+    ops = reading.ops if isinstance(reading, Fed) else reading
+    if not isinstance(ops, tuple):
+        return reading
+    views = tuple([replace(op, copies=False) if isinstance(op, ChannelSlice | Concat) else op for op in ops])
+    return replace(reading, ops=views) if isinstance(reading, Fed) else views
 
 
 def _word(target: str) -> str:

@@ -63,7 +63,7 @@ def _subclass(base: type) -> type:
         def compute(self: Any, other: Any) -> Any:
             result = method(self, other)
             if result is NotImplemented and isinstance(other, float):
-                result = getattr(float, name)(float(self), other)
+                result = getattr(float, name)(vars(base)["__float__"](self), other)
             return result if result is NotImplemented else measured(result, self.compared)
 
         return compute

@@ -94,7 +94,8 @@ class _Naming:
             recipes[name] = one.recipes
             owners |= dict.fromkeys(one.weights - owners.keys(), name)
             inputs = tuple([places[source] for source in one.inputs])
-            block = self.scopes.block(one.path, name)
+            block = self.program.steps[one.step].block if one.step >= 0 else ""
+            block = block or self.scopes.block(one.path, name)
             nodes.append(Node(name, one.op, inputs, one.shape, block, shares, params, self._is_pinned(one, branching)))
         graph = Graph(self.program.name, tuple(nodes), tuple([places[i] for i in outputs]))
         return graph, Origins(origins, tensors)

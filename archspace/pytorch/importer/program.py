@@ -56,6 +56,8 @@ class Step:
     word: str = ""  # what the caller calls it, where it says so
     written: tuple[int, ...] = ()
     is_measured: bool = False  # whether its arguments were computed from sizes of tensors
+    is_in_place: bool = False  # whether the parts that it joins or takes apart lie where they are (SSL paper, section 4.3)
+    block: str = ""  # the building block that it belongs to, where a graph of archspace says so
 
     @property
     def inputs(self) -> list[int]:

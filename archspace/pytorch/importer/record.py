@@ -53,6 +53,8 @@ class _Recorder(TorchDispatchMode):
         self.function = ""  # what Python calls it
         self.is_paused = False
         self.is_measured = False  # whether the arguments of the call that is running come from sizes of tensors
+        self.is_in_place = False  # whether a graph of archspace says that the call that is running copies nothing
+        self.block = ""  # which block it says that the call belongs to
         self.branching: set[str] = set()
         self.module = module
         self.given = tuple([(self.number(tensor), word) for word, tensor in named_inputs(module, inputs)])
@@ -76,7 +78,8 @@ class _Recorder(TorchDispatchMode):
         """Write a call down. What it returns is new, also where it is the tensor that it was given."""
         outputs = result if isinstance(result, list | tuple) else (result,)
         numbers = tuple([self._new(one) if isinstance(one, Tensor) else None for one in outputs])
-        self.steps.append(Step(target, arguments, numbers, self.path, self.word or self.function, written, self.is_measured))
+        word, marks = self.word or self.function, (self.is_measured, self.is_in_place, self.block)
+        self.steps.append(Step(target, arguments, numbers, self.path, word, written, *marks))
 
     def number(self, tensor: Tensor) -> int:
         """The number of a tensor, a new one where it comes from outside."""
@@ -155,7 +158,7 @@ class _Whole(TorchFunctionMode):
             return func(*args, **kwargs)
         if func in MEASURES:
             return self._size(args[0], func(*args, **kwargs), *args[1:], **kwargs)
-        if func in COUNTS:
+        if func in COUNTS or (func is Tensor.__getitem__ and _cuts_space(args[1])):
             self.recorder.branches()
             return func(*args, **kwargs)
         if func in OPENED:
@@ -212,6 +215,13 @@ def _result(target: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs
     return source.detach() if target in KEEPS and result is source and isinstance(source, Tensor) else result
 
 
+def _cuts_space(key: Any) -> bool:
+    """Whether an index ends at a given place of an axis in space: where it ends at the last, no slice is left to be seen."""
+    keys = key if isinstance(key, tuple) else (key,)
+    in_space = keys if Ellipsis in [one for one in keys if not isinstance(one, Tensor)] else keys[2:]
+    return any(isinstance(one, slice) and one.stop is not None for one in in_space)
+
+
 class _Interpreter(fx.Interpreter):
     """Runs a traced module node by node, so that each call is known by the node's name."""
 
@@ -221,6 +231,7 @@ class _Interpreter(fx.Interpreter):
 
     def run_node(self, n: fx.Node) -> Any:
         self.recorder.word = n.name if n.op in ("call_function", "call_method") else ""
+        self.recorder.is_in_place, self.recorder.block = n.meta.get("copies") is False, n.meta.get("block", "")
         return super().run_node(n)
 
 
