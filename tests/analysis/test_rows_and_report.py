@@ -119,7 +119,7 @@ def test_unknown_words_get_the_nearest_ones() -> None:
 def test_the_json_has_the_keys_of_the_contract() -> None:
     report = analyze(build("shufflenet_v1", groups=8))
     data = report.to_dict()
-    assert list(data) == ["schema", "model", "config", "input_shape", "dtype", "totals", "flops", "rows", "opaque"]
+    assert list(data) == ["schema", "model", "config", "input_shape", "dtype", "totals", "flops", "rows", "opaque", "coverage"]
     assert data["schema"] == 1
     assert (data["model"], data["dtype"], data["input_shape"], data["opaque"]) == ("shufflenet_v1", "float32", [1, 3, 224, 224], [])
     assert data["config"]["family"] == "shufflenet_v1"

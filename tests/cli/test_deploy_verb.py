@@ -164,9 +164,9 @@ def test_a_pickle_is_never_loaded(archspace: Archspace, tmp_path: Path) -> None:
     (source / "weights.pt").write_bytes(pickle.dumps(Trap(trap)))
     assert "a pickle of other objects is never loaded" in refused(archspace, str(source))
     torch.save(Trap(trap), tmp_path / "model.pt2")
-    assert "has no graph inside" in refused(archspace, str(tmp_path / "model.pt2"))
+    assert "this archive holds none. A pickle is never loaded" in refused(archspace, str(tmp_path / "model.pt2"))
     (tmp_path / "plain.pt2").write_bytes(pickle.dumps(Trap(trap)))
-    assert "must be a .pt2 file of torch.export" in refused(archspace, str(tmp_path / "plain.pt2"))
+    assert "but this is none. A pickle is never loaded" in refused(archspace, str(tmp_path / "plain.pt2"))
     assert not trap.exists()
 
 
@@ -188,15 +188,27 @@ def test_a_pickle_among_a_programs_weights_is_never_loaded(archspace: Archspace,
     assert not trap.exists()
 
 
+def test_a_program_that_archspace_did_not_write_is_deployed_too(archspace: Archspace, tmp_path: Path) -> None:
+    layers = torch.nn.Conv2d(3, 4, 3, bias=False), torch.nn.BatchNorm2d(4), torch.nn.ReLU()
+    module = torch.nn.Sequential(*layers).eval()
+    layers[1].running_mean.uniform_()
+    layers[1].running_var.uniform_(0.5, 2)
+    x = torch.rand(2, 3, 8, 8)
+    torch.export.save(torch.export.export(module, (x,)), tmp_path / "net.pt2")
+    assert archspace("deploy", str(tmp_path / "net.pt2"), "-o", str(tmp_path / "deployed.pt2")).code == 0
+    deployed, graph = load_module(tmp_path / "deployed.pt2")
+    assert [type(node.op).__name__ for node in graph] == ["Input", "Conv2d", "ReLU"]
+    with torch.no_grad():
+        assert (deployed(x) - module(x)).abs().max() <= 1e-5 * module(x).abs().max()
+
+
 def test_foreign_and_truncated_files_are_refused(archspace: Archspace, program: Path, tmp_path: Path) -> None:
     cut = tmp_path / "cut.pt2"
     cut.write_bytes(program.read_bytes()[:-2000])
     assert "is truncated: its table of contents is missing" in refused(archspace, str(cut))
     cut.write_bytes(program.read_bytes()[:300])
-    assert "must be a .pt2 file of torch.export, but is not" in refused(archspace, str(cut))
+    assert "but this is none. A pickle is never loaded" in refused(archspace, str(cut))
     assert "cannot be read" in refused(archspace, str(tmp_path / "nothing.pt2"))
-    torch.export.save(torch.export.export(torch.nn.Linear(2, 2), (torch.ones(3, 2),)), tmp_path / "foreign.pt2")
-    assert "has no graph inside" in refused(archspace, str(tmp_path / "foreign.pt2"))
     source = folder(tmp_path / "in")
     weights = (source / "weights.pt").read_bytes()
     (source / "weights.pt").write_bytes(weights[: len(weights) // 2])

@@ -78,7 +78,7 @@ def test_every_verb_takes_a_file(words: list[str], tmp_path: Path, capsys: pytes
 
 def test_what_is_not_known_is_said_on_stderr(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["analyze", net(tmp_path, (1, 3, 8, 8), kind="Det")]) == 0
-    assert "warning: net: 50 % of nodes known (1 of 2); opaque: det (Det)" in capsys.readouterr().err
+    assert "warning: net: 50 % of nodes known (1 of 2); counted as memory access alone: det (Det)" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_what_is_not_known_is_said_on_stderr(tmp_path: Path, capsys: pytest.Capt
         (("n", 3, "h", "w"), False, [], "the input 'x' has the open shape n x 3 x h x w: give its sizes"),
         (("n", 3, "h", "w"), False, ["--input", "big"], "--input is a size in pixels"),
         (("n", 3, "h", "w"), False, ["--input", "1x3x8x8"], "the input has the shape n x 3 x h x w, so --input takes 3 sizes"),
-        (("n", 3, "h", "w"), False, ["--input", "4x8x8"], "conv: Conv2d: in_channels must equal the input's channels"),
+        (("n", 3, "h", "w"), False, ["--input", "4x8x8"], "Conv2d: in_channels must equal the input's channels"),
         ((1, 3, 8, 8), True, ["--input", "16"], "Reshape: the number of elements must stay"),
         ((1, 3, 8, 8), False, ["--g", "2"], "a stored network takes no options, but got g"),
     ],

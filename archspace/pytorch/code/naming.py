@@ -79,10 +79,10 @@ def camel(words: str) -> str:
 def spelled(network: str) -> str:
     """The class's name of a network, with the capitals that its family's paper gives it.
 
-    >>> spelled("shufflenet_v2")
-    'ShuffleNetV2'
+    >>> spelled("shufflenet_v2"), spelled("path/to/net.py:Backbone"), spelled("timm:resnet18")
+    ('ShuffleNetV2', 'Backbone', 'Resnet18')
     """
-    name = camel(network)
+    name = camel(network.rpartition(":")[2])  # of a source in Python, what is named in it
     written = camel(ZOO[network].summary.partition(" (")[0]) if network in ZOO else name
     return written if written.lower() == name.lower() else name
 

@@ -16,28 +16,41 @@ from archspace.files import check_writable, make_folder, what_is_at
 from archspace.ir.graph import Graph
 from archspace.ir.serde import load as load_graph
 from archspace.ir.serde import save as save_graph
+from archspace.pytorch.export import graph_in
 from archspace.pytorch.export import save as save_program
-from archspace.pytorch.export import stored_graph
+from archspace.pytorch.importer import from_export
 from archspace.pytorch.lower import Network, to_module
 from archspace.pytorch.state import read_state, write_state
+from archspace.pytorch.weights import load_weights
 
 GRAPH, WEIGHTS, PROGRAM = "graph.json", "weights.pt", "model.pt2"
 
 
 def read_network(path: str | Path) -> tuple[Graph, dict[str, Tensor]]:
-    """The graph and the state dict of a .pt2 file that archspace wrote, or of a folder with graph.json and weights.pt or model.pt2.
+    """The graph and the state dict of a .pt2 file, or of a folder with graph.json and weights.pt or model.pt2.
 
-    Raises FileError for what is missing, foreign, damaged or a pickle of more than tensors.
+    Raises FileError for what is missing, foreign, damaged or a pickle of more than tensors, LawError for a program with unknown ops.
     """
     source = Path(path)
     if what_is_at(source) != "folder":
-        return stored_graph(source), read_state(source)
+        return _of_program(source)
     graph = load_graph(source / GRAPH)
     if what_is_at(source / WEIGHTS) == "file":
         return graph, read_state(source / WEIGHTS)
     if what_is_at(source / PROGRAM) == "file":
         return graph, read_state(source / PROGRAM)
     raise FileError(f"{path}: a network's folder must hold {WEIGHTS} or {PROGRAM} beside {GRAPH}, but has neither. Write one with build.")
+
+
+def _of_program(path: Path) -> tuple[Graph, dict[str, Tensor]]:
+    """The graph that archspace wrote into a .pt2 file, or that of the program in it, and the program's weights by the graph's names."""
+    graph = graph_in(path)
+    if graph is not None:
+        return graph, read_state(path)
+    graph = from_export(path, strict=True)
+    module = to_module(graph, seed=0)
+    load_weights(module, read_state(path))
+    return graph, module.state_dict()
 
 
 def network_of(graph: Graph, state: Mapping[str, Tensor], place: str | Path) -> Network:

@@ -47,6 +47,8 @@ def load_export(path: FilePath) -> torch.export.ExportedProgram:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
+            if min((entry.header_offset for entry in archive.infolist()), default=0):  # the end of a zip that lies inside this one
+                raise FileError(f"{path}: this archive is truncated: its table of contents is missing")
             damaged = archive.testzip()
     except zipfile.BadZipFile as error:
         raise FileError(f"{path}: this archive is damaged ({error})") from None
