@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 import os
+import pickle
 import zipfile
 from pathlib import Path
 
@@ -119,6 +121,31 @@ def test_a_pickle_in_a_program_is_never_loaded(
             other.writestr(name, trap.getvalue() if name.endswith("sample_inputs/model.pt") else whole.read(name))
     with pytest.raises(FileError, match=r"sample_inputs/model\.pt in it is a pickle of something else\. A pickle is never loaded"):
         from_export("trap.pt2")
+    assert not Path("trapped").exists()
+
+
+@pytest.mark.parametrize(
+    ("table", "row"),
+    [
+        ("constants", {"path_name": "opaque_obj_0", "use_pickle": False}),  # torch unpickles it for its name
+        ("weights", {"path_name": "weight_0", "use_pickle": True}),  # listed twice, once as a pickle
+    ],
+)
+def test_no_table_hides_a_pickle(program: torch.export.ExportedProgram, tmp_path: Path, table: str, row: dict[str, object]) -> None:
+    torch.export.save(program, tmp_path / "net.pt2")
+    with zipfile.ZipFile(tmp_path / "net.pt2") as whole, zipfile.ZipFile(tmp_path / "trap.pt2", "w") as other:
+        target = f"net/data/{table}/{row['path_name']}"
+        for name in whole.namelist():
+            data = whole.read(name)
+            if name.endswith(f"data/{table}/model_{table}_config.json"):
+                rows = json.loads(data)
+                rows["config"]["trap"] = row
+                data = json.dumps(rows).encode()
+            if name != target:
+                other.writestr(name, data)
+        other.writestr(target, pickle.dumps(Trap()))
+    with pytest.raises(FileError, match="A pickle is never loaded"):
+        from_export(tmp_path / "trap.pt2")
     assert not Path("trapped").exists()
 
 

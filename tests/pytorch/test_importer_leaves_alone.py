@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from archspace.errors import LawError
-from archspace.pytorch import from_torch
+from archspace.pytorch import OpaqueWarning, from_torch
 
 X = torch.empty(2, 3, 16, 16)
 
@@ -129,3 +130,50 @@ def test_what_cannot_be_imported_is_said_in_one_line(
         from_torch(module, *inputs)
     assert "\n" not in str(caught.value)
     assert capfd.readouterr() == ("", "")
+
+
+class Counting(nn.Module):
+    """A forward that writes into a buffer and a parameter, and asks NumPy for a number."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 1)
+        self.register_buffer("calls", torch.zeros(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        self.conv.weight.mul_(2)
+        return self.conv(x) + np.random.rand()
+
+
+@pytest.mark.parametrize("trace", [False, True])
+def test_a_forward_that_writes_writes_into_a_copy(trace: bool) -> None:
+    module = Counting()
+    weight, state = module.conv.weight.detach().clone(), np.random.get_state()[1].copy()
+    from_torch(module, torch.zeros(1, 3, 4, 4), trace=trace)
+    assert module.calls.item() == 0
+    assert torch.equal(module.conv.weight, weight)
+    assert (np.random.get_state()[1] == state).all()
+
+
+def test_hooks_that_are_not_called_are_told() -> None:
+    module = nn.Sequential(nn.Conv2d(3, 4, 1))
+    module[0].register_forward_hook(lambda layer, args, result: result * 2)
+    with pytest.warns(OpaqueWarning, match="^Sequential: forward hooks are not called"):
+        from_torch(module, torch.zeros(1, 3, 4, 4))
+
+
+class OddError(Exception):
+    """An exception of the user's own."""
+
+
+@pytest.mark.parametrize("raised", [OddError("odd"), StopIteration(), SystemExit(3), FileNotFoundError(2, "No such file", "weights.bin")])
+def test_any_exception_of_a_forward_is_told_with_its_line(raised: BaseException) -> None:
+    class Raises(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            raise raised
+
+    with pytest.raises(
+        LawError, match=rf"^Raises: forward must run .* {type(raised).__name__}, test_importer_leaves_alone\.py line \d+: raise raised"
+    ):
+        from_torch(Raises(), torch.zeros(1, 3))
