@@ -68,6 +68,10 @@ WHOLE: dict[Callable[..., Any], tuple[str, tuple[str, ...]]] = {
 DROPOUTS = ("dropout", "alpha_dropout", "feature_dropout", "feature_alpha_dropout")
 ATTENTION = "aten.scaled_dot_product_attention.default"  # torch's kernels keep the order of the query's axes, which meta does not know
 KEEPS = frozenset(f"aten.{name}.default" for name in DROPOUTS)  # in eval mode they return their input
+# Activations whose results are like their inputs, which their meta kernels, in Python, take milliseconds to say.
+ACTIVATIONS = ("elu", "gelu", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "mish", "relu", "softplus")
+LIKE_INPUT = frozenset(f"aten.{name}.default" for name in ACTIVATIONS)
+LIKE_INPUT_IN_PLACE = frozenset(f"aten.{name}_.default" for name in ACTIVATIONS)
 
 # torch's functions in Python that multiply: called with a mode on they hand themselves to it whole, and their calls within are hidden.
 # Their own code, told that no mode is on, is followed.
@@ -117,7 +121,8 @@ class _Recorder(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
         kwargs = kwargs or {}
-        result = func(*args, **kwargs)
+        quick = _like_input(str(func), args)
+        result = func(*args, **kwargs) if quick is None else quick
         if not self.is_paused:
             names, written = _signature(func)
             arguments = self._numbered(dict(zip(names, args, strict=False)) | kwargs)
@@ -254,12 +259,25 @@ def _result(target: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs
     """What a call of WHOLE returns: a tensor of its own where torch would hand back the input, and an empty one for batch norm on meta."""
     source = args[0] if args else kwargs.get("input", kwargs.get("query"))
     if target == "aten.batch_norm.default" and isinstance(source, Tensor) and source.is_meta:
-        is_plain = source.is_contiguous()
-        return torch.empty(source.shape, dtype=source.dtype, device=source.device) if is_plain else torch.empty_like(source)
+        return _empty_like(source)
     result = func(*args, **kwargs)
     if target == ATTENTION and isinstance(source, Tensor) and source.is_meta and source.dim() == result.dim():
         return torch.empty_strided(result.shape, in_order_of(source.stride(), tuple(result.shape)), dtype=result.dtype, device="meta")
     return source.detach() if target in KEEPS and result is source and isinstance(source, Tensor) else result
+
+
+def _like_input(target: str, args: tuple[Any, ...]) -> Tensor | None:
+    """What an activation of real numbers on meta returns; None for any other call."""
+    source = args[0] if args else None
+    if not isinstance(source, Tensor) or not source.is_meta or not source.is_floating_point():
+        return None
+    return source if target in LIKE_INPUT_IN_PLACE else _empty_like(source) if target in LIKE_INPUT else None
+
+
+def _empty_like(source: Tensor) -> Tensor:
+    """torch.empty_like, without its Python where nothing is out of order."""
+    is_plain = source.is_contiguous()
+    return torch.empty(source.shape, dtype=source.dtype, device=source.device) if is_plain else torch.empty_like(source)
 
 
 class _Interpreter(fx.Interpreter):
