@@ -57,8 +57,7 @@ def command(
     are equal, else by the order of their shapes; a pickle of anything but tensors is never loaded. Exit code 1 when a check fails.
 
     \b
-    Example: archspace build runs/shufflenet_v1/winners/01/graph.json -o model.pt2 --check
-    Example: archspace build shufflenet_v2 --width 0.5 -o net --code --pt2
+    Example: archspace build shufflenet_v2 --width 0.5 -o net --code --pt2 --check
     """
     names, options = split_words(words)
     if len(names) != 1:

@@ -20,6 +20,7 @@ from archspace.units import parse_size
 from archspace.zoo import ZOO, build, resolve
 from archspace.zoo.config import FLAG_WORDS, is_flag, option_names, parse_option
 
+WEIGHTS = (".pt", ".pth", ".pkl", ".pickle", ".bin", ".ckpt", ".safetensors")
 NOTHING_ASKED = Request()
 
 # A verb with these settings hands on options that it does not know: they belong to the model's family.
@@ -77,7 +78,7 @@ def load_model(spec: str, options: Mapping[str, str] | None = None, request: Req
     words = {**spec_options, **(options or {})}
     if is_python(name):
         return load_python(name, words, request)
-    if name.endswith((".onnx", ".pt2", ".json")) or what_is_at(name) == "file":
+    if name.endswith((".onnx", ".pt2", ".json", *WEIGHTS)) or what_is_at(name) == "file":
         return _load_file(name, words, request)
     request.refuse_for(name, "a zoo network")
     size, batch = request.size, request.batch
@@ -107,6 +108,9 @@ def _load_file(path: str, words: Mapping[str, str], request: Request) -> Graph:
     if words:
         raise LawError(f"{path}: a stored network takes no options, but got {', '.join(words)}. Give them to what it was made from.")
     request.refuse_for(path, "a stored network")
+    if path.endswith(WEIGHTS):
+        law = "a file of weights is no network, and a pickle is never loaded"
+        raise FileError(f"{path}: {law}. Name the module's code (net.py:Net), a .pt2 or .onnx file, or a graph.json.")
     if is_onnx(path):
         return load_onnx(path, size=request.size, batch=request.batch, strict=request.strict)
     graph = load_pt2(path, request) if path.endswith(".pt2") else _load_json(path)

@@ -32,7 +32,7 @@ def load_python(name: str, options: Mapping[str, str], request: Request) -> Grap
     except ModuleNotFoundError as error:
         raise MissingPackageError(error.name or "torch", "torch") from None
     if ".py:" in name:
-        click.echo(f"running the code of {name.rpartition(':')[0]}", err=True)
+        _say_once(f"running the code of {name.rpartition(':')[0]}")
     return _told(lambda: from_source(name, inputs, arguments, trace=request.trace, strict=request.strict))
 
 
@@ -47,6 +47,15 @@ def load_pt2(path: str, request: Request) -> Graph:
     except ModuleNotFoundError as error:
         raise MissingPackageError(error.name or "torch", "torch") from None
     return graph_in(path) or _told(lambda: from_export(path, strict=request.strict))
+
+
+def _say_once(words: str) -> None:
+    """Say something on stderr, once for each command."""
+    context = click.get_current_context(silent=True)
+    said = context.meta.setdefault(f"{__name__}.said", set()) if context else set()
+    if words not in said:
+        click.echo(words, err=True)
+    said.add(words)
 
 
 def _told(load: Callable[[], Graph]) -> Graph:

@@ -5,20 +5,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-Number = float | int
 
-
-def add(a: Tensor, b: Tensor | Number, alpha: Number = 1) -> Tensor:
+def add(a: Tensor, b: Tensor | float, alpha: float = 1) -> Tensor:
     """a + alpha * b."""
     return torch.add(a, b, alpha=alpha)
 
 
-def sub(a: Tensor, b: Tensor | Number, alpha: Number = 1) -> Tensor:
+def sub(a: Tensor, b: Tensor | float, alpha: float = 1) -> Tensor:
     """a - alpha * b."""
     return torch.sub(a, b, alpha=alpha)
 
 
-def div(a: Tensor, b: Tensor | Number, rounding_mode: str | None = None) -> Tensor:
+def div(a: Tensor, b: Tensor | float, rounding_mode: str | None = None) -> Tensor:
     """a / b, rounded to whole numbers "trunc" or "floor"."""
     return torch.div(a, b, rounding_mode=rounding_mode)
 

@@ -19,6 +19,7 @@ from archspace.errors import LawError, MissingPackageError, UnknownNameError
 from archspace.ir.counts import Counts
 from archspace.ir.graph import Graph
 from archspace.ir.ops import Embedding, Input, Recurrent, ScaledDotProductAttention, Shape
+from archspace.ir.resize import with_input
 
 # fvcore's operators that `madds` means, one flop per multiply-add. It counts batch norm, adaptive pooling and others beside them, and
 # set_op_handle(name, None) does not turn a default handler off (fvcore 0.1.5), so the sum is taken over these.
@@ -48,7 +49,7 @@ def check(graph: Graph, module: nn.Module) -> tuple[OracleRow, ...]:
     """
     model = copy.deepcopy(module)
     counted = Counts.total(graph.counts(node) for node in graph)
-    inputs = example_inputs(graph)
+    inputs, several = example_inputs(graph), example_inputs(graph, least_batch=_least_batch(graph))
     found_params = sum(p.numel() for p in model.parameters())
     tensors = len(list(model.parameters()))
     on_meta = copy.deepcopy(model).to("meta"), tuple([x.to("meta") for x in inputs])  # on the CPU torch's counter is blind to attention
@@ -58,8 +59,17 @@ def check(graph: Graph, module: nn.Module) -> tuple[OracleRow, ...]:
         OracleRow("output shapes", tuple(graph.nodes[i].shape for i in graph.outputs), output_shapes(model, inputs)),
         OracleRow("madds by torch's flop counter", counted.madds, torch_madds(*on_meta)),
         *by_fvcore,
-        OracleRow("parameters with a finite gradient", tensors, finite_gradients(model, example_inputs(graph, least_batch=2))),
+        OracleRow("parameters with a finite gradient", tensors, finite_gradients(model, several)),
     )
+
+
+def _least_batch(graph: Graph) -> int:
+    """Two, as batch norm of one value needs, where the graph takes two: an op may have been made for one image."""
+    try:
+        with_input(graph, (max(2, graph.input_shape[0]), *graph.input_shape[1:]))
+    except LawError:
+        return 1
+    return 2
 
 
 def _is_beyond_fvcore(graph: Graph) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from small_networks import small_network
 
 from archspace.analysis import CONVENTIONS, analyze
 from archspace.errors import UnknownNameError
@@ -175,15 +176,10 @@ def test_every_kind_that_computes_is_among_the_single_ops() -> None:
     assert {kind for convention in CONVENTIONS.values() for kind in convention.weighings} <= kinds
 
 
-# AlexNet's strides need more than 64 pixels to leave any.
-LEAST_SIDE = {"alexnet": 96}
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("family", sorted(set(ZOO) - {name for name, _ in NETWORKS.values()}))
 def test_the_tools_print_for_every_other_family_what_their_conventions_say(family: str) -> None:
-    side = LEAST_SIDE.get(family, 64)
-    graph = build(family, input=(side, side))
+    graph = small_network(family)
     report, module = analyze(graph), to_module(graph, seed=0)
     assert {tool: tool_flops(tool, module, graph.input_shape) for tool in TOOLS} == {tool: report.flops(tool) for tool in TOOLS}
 

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from archspace import build, load, save, to_module
+from archspace.ir import Builder, ops
 from archspace.pytorch import code_files, load_module
 
 Archspace = Callable[..., Any]
@@ -155,6 +156,18 @@ def test_wrong_words_are_one_line_and_write_nothing(
     monkeypatch.chdir(tmp_path)
     assert archspace("build", *SMALL, *words) == (2, "", f"archspace: {message}\n")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_graph_that_cannot_be_built_is_one_line_and_writes_nothing(archspace: Archspace, tmp_path: Path) -> None:
+    b = Builder("picked")
+    with b.block("head"):
+        x = b.add("pick", ops.Index((2, 3)), b.input((2, 6, 8, 8)))
+    save(b.build(x), tmp_path / "graph.json")
+    code, out, err = archspace("build", str(tmp_path / "graph.json"), "-o", str(tmp_path / "net"), "--code")
+    assert (code, out) == (2, "")
+    assert err.startswith("archspace: head.pick: which elements an index picks is not in a graph, so this Index cannot be built.")
+    assert err.count("\n") == 1
+    assert not (tmp_path / "net").exists()
 
 
 def test_weights_of_another_network_are_refused_by_their_first_tensors(archspace: Archspace, tmp_path: Path) -> None:

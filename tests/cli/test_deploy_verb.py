@@ -160,9 +160,9 @@ def test_a_pickle_is_never_loaded(archspace: Archspace, tmp_path: Path) -> None:
     trap = tmp_path / "sprung"
     source = folder(tmp_path / "in")
     torch.save({"stem.weight": Trap(trap)}, source / "weights.pt")
-    assert "other pickles are never loaded, because they run code" in refused(archspace, str(source))
+    assert "a pickle of other objects is never loaded, since it can run any code" in refused(archspace, str(source))
     (source / "weights.pt").write_bytes(pickle.dumps(Trap(trap)))
-    assert "other pickles are never loaded" in refused(archspace, str(source))
+    assert "a pickle of other objects is never loaded" in refused(archspace, str(source))
     torch.save(Trap(trap), tmp_path / "model.pt2")
     assert "has no graph inside" in refused(archspace, str(tmp_path / "model.pt2"))
     (tmp_path / "plain.pt2").write_bytes(pickle.dumps(Trap(trap)))
@@ -184,7 +184,7 @@ def test_a_pickle_among_a_programs_weights_is_never_loaded(archspace: Archspace,
             elif "/weights/" in name:
                 data = pickle.dumps(Trap(trap))
             target.writestr(name, data)
-    assert "is a pickle, which is never loaded, because it runs code" in refused(archspace, str(crafted))
+    assert "a pickle of other objects is never loaded" in refused(archspace, str(crafted))
     assert not trap.exists()
 
 
@@ -200,9 +200,9 @@ def test_foreign_and_truncated_files_are_refused(archspace: Archspace, program: 
     source = folder(tmp_path / "in")
     weights = (source / "weights.pt").read_bytes()
     (source / "weights.pt").write_bytes(weights[: len(weights) // 2])
-    assert "weights.pt: must be a plain state dict" in refused(archspace, str(source))
+    assert "weights.pt: must be a whole file of weights" in refused(archspace, str(source))
     torch.save([torch.ones(1)], source / "weights.pt")
-    assert "must be a state dict, names to tensors, but holds list" in refused(archspace, str(source))
+    assert "must hold a state dict, tensors by name, but holds something else" in refused(archspace, str(source))
     torch.save({"stem.weight": torch.ones(1)}, source / "weights.pt")
     assert "the weights must fit the graph, but do not: Missing key(s)" in refused(archspace, str(source))
     (source / "weights.pt").unlink()
@@ -211,7 +211,7 @@ def test_foreign_and_truncated_files_are_refused(archspace: Archspace, program: 
     assert "graph.json: cannot be read: No such file or directory" in refused(archspace, str(source))
 
 
-@pytest.mark.parametrize("change", ["table", "bytes", "two"])
+@pytest.mark.parametrize("change", ["table", "bytes"])
 def test_a_program_whose_weights_are_not_as_torch_writes_them_is_refused(
     archspace: Archspace, program: Path, tmp_path: Path, change: str
 ) -> None:
@@ -224,7 +224,4 @@ def test_a_program_whose_weights_are_not_as_torch_writes_them_is_refused(
             elif "/weights/weight_" in name and change == "bytes":
                 data = data[:4]
             target.writestr(name, data)
-            if name.endswith("weights_config.json") and change == "two":
-                target.writestr(name.replace("model_", "other_"), data)
-    message = refused(archspace, str(crafted))
-    assert ("must hold the weights of one program" if change == "two" else "its weights must be raw tensors") in message
+    assert "must be a whole file of weights" in refused(archspace, str(crafted))

@@ -166,6 +166,18 @@ def test_what_is_for_python_alone_is_refused_for_the_zoo(words: list[str], capsy
     assert "in Python" in capsys.readouterr().err
 
 
+def test_a_file_is_said_to_run_once(net: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", f"{net}:Net", f"{net}:make_net", "--input", "8"]) == 0
+    assert capsys.readouterr().err == f"running the code of {net}\n"
+
+
+@pytest.mark.parametrize("name", ["net.pt", "net.pth", "net.safetensors"])
+def test_weights_are_no_network_and_no_pickle_is_loaded(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / name).write_bytes(b"\x80\x02cos\nabort\n(tR.")  # would end this process
+    assert main(["analyze", str(tmp_path / name)]) == 2
+    assert "a file of weights is no network, and a pickle is never loaded" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("package", ["timm", "torchvision"])
 def test_a_missing_package_says_what_to_install(package: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, package, None)  # as if it were not installed, also where it is

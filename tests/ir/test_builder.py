@@ -133,7 +133,7 @@ def test_with_input_says_where_another_shape_does_not_fit() -> None:
     assert str(caught.value) == f"stem.conv: {law}"
     b = Builder("g")
     x = b.add("fc", Linear(48, 2), b.add("flatten", Flatten(), b.input((1, 3, 4, 4))))
-    with pytest.raises(LawError, match=r"^fc: Linear: in_features must equal the input's last axis"):
+    with pytest.raises(LawError, match=r"^g: fc pins the input to .*: Linear: in_features must equal the input's last axis"):
         with_input(b.build(x), (1, 3, 8, 8))
 
 

@@ -80,7 +80,9 @@ def filled(x: Tensor, y: Tensor) -> Tensor:
 VIEWS: dict[str, Case] = {
     "_unsafe_view.default": call(lambda x: aten._unsafe_view.default(x, [2, 720]), Flatten(1)),
     "alias.default": call(lambda x: -aten.alias.default(x), NEG),
-    "as_strided_.default": call(lambda x: aten.as_strided_.default(-x, [2, 12, 6, 10], [720, 60, 10, 1]), NEG),
+    "as_strided_.default": call(
+        lambda x: aten.as_strided_.default(x.mean((2, 3), keepdim=True), [2, 12, 1, 1], [12, 1, 12, 12]), AdaptiveAvgPool2d(1)
+    ),
     "broadcast_to.default": call(lambda x: torch.broadcast_to(x, (3, 2, 12, 6, 10)), Expand((3, 2, 12, 6, 10))),
     "contiguous.default": call(lambda x: x.mT.contiguous(), TURN, Copy()),
     "detach.default": call(lambda x: -x.detach(), NEG),

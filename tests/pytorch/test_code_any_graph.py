@@ -10,12 +10,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_graphs import graphs
+from small_networks import small_network
 from torch import Tensor, nn
 from torch.nn import functional
 
 from archspace.errors import LawError
 from archspace.ir import Builder, Graph, Node, ops
 from archspace.pytorch import code_files, from_torch, to_module
+from archspace.pytorch.deploy import deploy
 
 
 def network_of(text: str) -> type[nn.Module]:
@@ -69,7 +71,7 @@ def renamed_graphs(draw: st.DrawFn) -> Graph:
     return replace(graph, nodes=tuple(nodes))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=15)
 @given(renamed_graphs())
 def test_code_computes_the_same_however_scopes_and_wiring_cross(graph: Graph) -> None:
     assert_same(graph)
@@ -162,6 +164,72 @@ def test_the_same_weights_at_another_dilation_are_tied() -> None:
     graph = from_torch(Dilated(), X)
     network = network_of(assert_same(graph))()
     assert sum(p.numel() for p in network.parameters()) == 3 * 3 * 9
+
+
+# Tensors of the network's own -----------------------------------------------------------------------------------------------------
+
+
+class Scale(nn.Module):
+    """A layer scale."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.gamma = nn.Parameter(torch.ones(channels, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.gamma
+
+
+class Scaled(nn.Module):
+    """Layer scales of two widths, a buffer, and a parameter whose name is a number."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks = nn.Sequential(*(nn.Sequential(nn.Conv2d(c, 2 * c, 1), Scale(2 * c), nn.ReLU()) for c in (3, 6)))
+        self.shifts = nn.ParameterList([torch.ones(16, 16)])
+        self.offset = nn.Buffer(torch.ones(12, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.blocks(x) + self.offset + self.shifts[0]
+
+
+def test_a_tensor_of_a_block_is_a_parameter_with_the_blocks_channels() -> None:
+    text = assert_same(from_torch(Scaled(), X))
+    assert "self.gamma = nn.Parameter(torch.zeros(" in text
+    assert text.count("(nn.Module):") == text.count("def forward(")
+    assert "self.gamma" in text.split("def forward", 1)[1]
+
+
+def graph_with_tensors() -> Graph:
+    """Tensors in a scope without a layer, in a numbered one, at the root, read twice, read by nobody and handed out."""
+    b = Builder("tensors")
+    x = b.input((2, 4, 8))
+    position = b.add("embed.position", ops.Parameter((1, 4, 8)))
+    x = b.add("add", ops.Add(), x, position)
+    x = b.add("stage.0.norm", ops.LayerNorm((8,)), x)
+    x = b.add("stage.0.scaled", ops.Multiply(), x, b.add("stage.0.7", ops.Parameter((8,))))
+    b.add("unread", ops.Parameter((3,)))
+    again = b.append(Node("again", ops.Parameter((1, 4, 8)), (), (1, 4, 8), "", "embed.position", 0))
+    mask = b.add("mask", ops.Parameter((4, 1), learned=False))
+    return b.build(b.add("sum", ops.Add(), b.add("masked", ops.Multiply(), x, mask), again), position)
+
+
+def test_tensors_in_any_scope_keep_their_names_order_and_readers() -> None:
+    text = assert_same(graph_with_tensors())
+    assert 'self.embed.register_parameter("position", nn.Parameter(torch.zeros(1, 4, 8)))' in text
+    assert "self.mask = nn.Buffer(torch.zeros(4, 1))" in text
+
+
+def test_tensors_start_as_in_memory() -> None:
+    graph = graph_with_tensors()
+    network, module = network_of(code_files(graph)["model.py"])(seed=5), to_module(graph, seed=5)
+    assert all(map(torch.equal, network.state_dict().values(), module.state_dict().values()))
+
+
+@pytest.mark.parametrize(("family", "layer"), [("shufflenet_v2", "ChannelGather("), ("fenet", "FixedShift(")])
+def test_a_deployed_network_is_code_too(family: str, layer: str) -> None:
+    graph = small_network(family, width=1.0)
+    assert layer in assert_same(deploy(graph, to_module(graph, seed=0).state_dict())[0])
 
 
 # Ends and laws --------------------------------------------------------------------------------------------------------------------

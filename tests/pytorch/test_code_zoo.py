@@ -3,81 +3,40 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 from subprocess import run
 from typing import Any
 
 import pytest
 import torch
+from small_networks import small_network
 from torch import nn
 
-from archspace.ir import Graph
-from archspace.ir.features import feature_info
-from archspace.pytorch import code_files, to_module
+from archspace.pytorch import code_files
 from archspace.zoo import MEMBERS, ZOO, build
 
 RUFF = [sys.executable, "-m", "ruff"]
 RULES = ["--isolated", "--line-length", "140"]  # the line length of the project, ruff's own rules
 
 
-@pytest.fixture
-def fresh_modules() -> Iterator[None]:
-    """What a generated folder calls its modules is free before and after."""
-    for name in ("model", "shift"):
-        sys.modules.pop(name, None)
-    yield
-    for name in ("model", "shift"):
-        sys.modules.pop(name, None)
-
-
-def write(graph: Graph, folder: Path) -> Path:
-    folder.mkdir(parents=True)
-    for name, text in code_files(graph).items():
+def write(files: dict[str, str], folder: Path) -> None:
+    folder.mkdir()
+    for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
-    return folder
 
 
-def network_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The network's class, imported as a user would: from its folder."""
-    monkeypatch.syspath_prepend(str(folder))
-    module = import_module("model")
-    return [one for one in vars(module).values() if isinstance(one, type) and issubclass(one, nn.Module) and one.__module__ == "model"][-1]
-
-
-def small(family: str, **options: Any) -> Graph:
-    """The default member at a small input."""
-    return build(family, input=(64, 64), **options)
-
-
-def assert_network_is_module(graph: Graph, network: nn.Module) -> None:
-    module = to_module(graph, seed=0)
-    assert list(network.state_dict()) == list(module.state_dict())
-    network.load_state_dict(module.state_dict())
-    x = torch.randn(graph.input_shape, generator=torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        found, expected = network.eval()(x), module.eval()(x)
-    for mine, its in zip(*(y if isinstance(y, tuple) else (y,) for y in (found, expected)), strict=True):
-        assert torch.equal(mine, its)
-
-
-@pytest.mark.usefixtures("fresh_modules")
-@pytest.mark.parametrize("family", ZOO)
-def test_a_familys_code_has_the_modules_state_dict_and_outputs(family: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    graph = small(family)
-    with torch.device("meta"):
-        network = network_in(write(graph, tmp_path / family), monkeypatch)()
-    assert_network_is_module(graph, network.to_empty(device="cpu"))
+def assert_clean(folder: Path) -> None:
+    """Linter and formatter have nothing to say of any file below."""
+    for words in (["check", *RULES], ["format", "--check", *RULES]):
+        done = run([*RUFF, *words, "."], cwd=folder, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_code_of_every_family_passes_linter_and_formatter(tmp_path: Path) -> None:
     for family in ZOO:
-        write(build(family), tmp_path / family)
-        write(build(family, features=True), tmp_path / f"{family}_features")
-    for words in (["check", *RULES], ["format", "--check", *RULES]):
-        done = run([*RUFF, *words, "."], cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
+        write(code_files(small_network(family)), tmp_path / family)
+        write(code_files(small_network(family, features=True)), tmp_path / f"{family}_features")
+    assert_clean(tmp_path)
 
 
 @pytest.mark.slow
@@ -85,8 +44,7 @@ def test_code_of_every_member_is_clean_and_has_the_graphs_parameters(tmp_path: P
     for member in MEMBERS:
         graph = build(member)
         files = code_files(graph)
-        (tmp_path / member).mkdir()
-        (tmp_path / member / "model.py").write_text(files["model.py"], encoding="utf-8")
+        write(files, tmp_path / member)
         space: dict[str, Any] = {"__name__": "model"}
         text = files["model.py"].replace("from shift import", "from archspace.pytorch.layers import")
         exec(compile(text, member, "exec", dont_inherit=True), space)
@@ -96,37 +54,13 @@ def test_code_of_every_member_is_clean_and_has_the_graphs_parameters(tmp_path: P
         assert sum(p.numel() for p in network.parameters()) == sum(graph.counts(node).params for node in graph), member
         scopes = {node.name for node in graph}
         assert all(name.rpartition(".")[0] in scopes for name in network.state_dict()), member
-    for words in (["check", *RULES], ["format", "--check", *RULES]):
-        assert run([*RUFF, *words, "."], cwd=tmp_path, check=False).returncode == 0
+    assert_clean(tmp_path)
 
 
-@pytest.mark.usefixtures("fresh_modules")
-@pytest.mark.parametrize("family", ["shufflenet_v2", "fenet", "nasnet_a"])
-def test_a_backbones_code_returns_the_stages_maps_and_says_what_they_are(
-    family: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    graph = small(family, features=True)
-    network = network_in(write(graph, tmp_path / family), monkeypatch)()
-    assert_network_is_module(graph, network)
-    assert network.feature_info == list(feature_info(graph))
-
-
-@pytest.mark.usefixtures("fresh_modules")
-@pytest.mark.parametrize(("family", "options"), [("shufflenet_v1", {}), ("fenet", {"learned_shifts": True}), ("vgg", {"width": 0.125})])
-def test_a_seed_starts_the_weights_as_in_memory(
-    family: str, options: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    graph = small(family, **options)
-    network, module = network_in(write(graph, tmp_path / family), monkeypatch)(seed=3), to_module(graph, seed=3)
-    for (name, mine), (same, its) in zip(network.state_dict().items(), module.state_dict().items(), strict=True):
-        assert name == same
-        assert torch.equal(mine, its), name
-
-
-@pytest.mark.usefixtures("fresh_modules")
-def test_code_trains_exports_and_compiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    graph = small("shufflenet_v2", width=0.5, num_classes=4)
-    network = network_in(write(graph, tmp_path / "net"), monkeypatch)(seed=0)
+def test_code_trains_exports_and_compiles() -> None:
+    space: dict[str, Any] = {"__name__": "model"}
+    exec(compile(code_files(small_network("shufflenet_v2"))["model.py"], "model.py", "exec", dont_inherit=True), space)
+    network = space["ShuffleNetV2"](seed=0)
     x = torch.randn((2, 3, 64, 64), generator=torch.Generator().manual_seed(0))
     network(x).sum().backward()
     assert all(p.grad is not None for p in network.parameters())

@@ -95,12 +95,38 @@ class TwoInputs(nn.Module):
         return self.drop(pooled), torch.softmax(total.flatten(2), dim=-1)
 
 
+class Scale(nn.Module):
+    """A factor per channel, stored flat."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gamma = nn.Parameter(torch.randn(8))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.gamma.view(1, -1, 1, 1)
+
+
+class Token(nn.Module):
+    """A class token, which is repeated for each image, in front of scaled pixels with their places."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = Scale()
+        self.token = nn.Parameter(torch.randn(1, 1, 8))
+        self.places = nn.Parameter(torch.randn(8, 145))
+
+    def forward(self, x: Tensor) -> Tensor:
+        pixels = self.scale(x).flatten(2).transpose(1, 2)
+        return torch.cat((self.token.expand(x.shape[0], -1, -1), pixels), dim=1) + self.places.t()
+
+
 # A module, its inputs, and what its parameters are called in the graph where it is not what the module calls them.
 MODULES: dict[str, tuple[type[nn.Module], tuple[Tensor, ...], dict[str, str]]] = {
     "in place": (InPlace, (X,), {}),
     "split": (Split, (X,), {}),
     "functional": (Functional, (X,), {"kernel": "conv2d.weight"}),
     "thrice": (Thrice, (X,), {}),
+    "token": (Token, (X,), {}),
     "two inputs": (TwoInputs, (X, X + 1), {}),
 }
 

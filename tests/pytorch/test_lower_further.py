@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from further_examples import BUILT, IMAGE, REFUSED, Example, label, single_op
+from further_examples import BUILT, IMAGE, REFUSED, Example, label, single_op, tensors
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
@@ -13,21 +13,9 @@ from archspace.analysis import analyze
 from archspace.errors import LawError
 from archspace.ir import Builder, Graph, ops
 from archspace.ir.graph import Node
-from archspace.ir.ops import Op, Shape
+from archspace.ir.ops import Op
 from archspace.pytorch import LOWERINGS, to_module
 from archspace.pytorch.lower_further import FURTHER_LOWERINGS
-
-
-def tensors(op: Op, shapes: tuple[Shape, ...]) -> list[Tensor]:
-    """What the op takes: positive numbers, whole ones and truth values where it must."""
-    generator = torch.Generator().manual_seed(0)
-    drawn = [torch.rand(shape, generator=generator) + 0.5 for shape in shapes]
-    function = op.function if isinstance(op, ops.Pointwise) else ""
-    if isinstance(op, ops.Embedding) or function.startswith("bitwise"):
-        return [(t * 4).long() for t in drawn]
-    if function in ("where", "masked_fill"):
-        drawn[function == "masked_fill"] = drawn[function == "masked_fill"] > 1
-    return drawn
 
 
 def run(op: Op, *inputs: Tensor) -> Tensor:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from archspace.ir import Builder, Graph, ops
 from archspace.ir.ops import POINTWISE, Op, Shape
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 IMAGE = (2, 6, 8, 8)
 SEQUENCE = (4, 2, 5)
@@ -197,3 +202,17 @@ def single_op(op: Op, shapes: tuple[Shape, ...]) -> Graph:
 def label(value: object) -> str:
     """The name of an example in a test's."""
     return str(value).replace(" ", "")
+
+
+def tensors(op: Op, shapes: tuple[Shape, ...]) -> list[Tensor]:
+    """What the op takes: positive numbers, whole ones and truth values where it must."""
+    import torch
+
+    generator = torch.Generator().manual_seed(0)
+    drawn = [torch.rand(shape, generator=generator) + 0.5 for shape in shapes]
+    function = op.function if isinstance(op, ops.Pointwise) else ""
+    if isinstance(op, ops.Embedding) or function.startswith("bitwise"):
+        return [(t * 4).long() for t in drawn]
+    if function in ("where", "masked_fill"):
+        drawn[function == "masked_fill"] = drawn[function == "masked_fill"] > 1
+    return drawn

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, count
-from math import isfinite
 from typing import Any
 
 from archspace.pytorch.code.classes import Row, Structure, Target, Use, Value
-from archspace.pytorch.code.written import REQUIRED, Expression, Layer
+from archspace.pytorch.code.literals import literal
+from archspace.pytorch.code.pieces import REQUIRED, Expression, Layer, Stored
 
 # What a word counts: values are one argument only where they count the same.
 CHANNELS = "channels"
@@ -22,10 +21,19 @@ KINDS: dict[str, str] = {
     "num_features": CHANNELS,
     "num_channels": CHANNELS,
     "channels": CHANNELS,
+    "normalized_shape": CHANNELS,
+    "size": CHANNELS,
     "start": CHANNELS,
     "stop": CHANNELS,
 }
-TAKEN = ("in_channels", "in_features", "num_features", "num_channels", "channels")  # words for the channels of a part's input
+TAKEN = (
+    "in_channels",
+    "in_features",
+    "num_features",
+    "num_channels",
+    "channels",
+    "normalized_shape",
+)  # words for the channels of a part's input
 GIVEN = ("out_channels", "out_features", *TAKEN[2:])  # words for the channels of a part's output
 FACTORS = range(2, 17)  # multiples that are written as such: `6 * in_channels`, `channels // 4`
 HIDDEN = "hidden_channels"
@@ -102,7 +110,7 @@ def _column(structure: Structure, u: int) -> tuple[Any, ...]:
 
 
 def _places(u: int, target: Target, data: tuple[Any, ...], solved: Sequence[Solved]) -> Iterator[Place]:
-    if isinstance(target, Layer | Expression):
+    if isinstance(target, Layer | Expression | Stored):
         for k, slot in enumerate(target.slots):
             yield Place(u, slot.word, KINDS.get(slot.word, slot.word), slot.default, tuple([row[k] for row in data]))
     elif isinstance(target, Use):
@@ -153,22 +161,6 @@ def _default(values: tuple[Any, ...], members: Sequence[Place]) -> Any:
 def _constant(place: Place) -> str | None:
     value = place.values[0]
     return None if place.default is not REQUIRED and value == place.default else literal(value)
-
-
-def literal(value: Any) -> str:
-    """A value as code.
-
-    >>> literal((1, "zeros"))
-    '(1, "zeros")'
-    """
-    if isinstance(value, str):
-        return json.dumps(value)
-    if isinstance(value, float) and not isfinite(value):
-        return f'float("{value}")'
-    if isinstance(value, tuple | list):
-        inside = ", ".join(map(literal, value))
-        return f"({inside},)" if len(value) == 1 else f"({inside})"
-    return repr(value)
 
 
 def _ends(structure: Structure, groups: Mapping[Key, Sequence[Place]], places: Sequence[Place]) -> dict[Key, str]:

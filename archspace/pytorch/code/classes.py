@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from archspace.ir.ops import Input
+from archspace.pytorch.code.pieces import Expression, Layer, Stored
 from archspace.pytorch.code.tree import Scope, Tree
-from archspace.pytorch.code.written import Expression, Layer
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +27,13 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """A module that was called before, under its path in the class."""
+    """A module that was called before, or a tensor that was read before, under its path in the class."""
 
     path: tuple[str, ...]
+    tensor: str = ""  # "parameter" or "buffer"
 
 
-Target = Layer | Expression | Use | Row | Again
+Target = Layer | Expression | Stored | Use | Row | Again
 Value = tuple[int, int]  # (-1, k): the k-th argument of forward; (u, k): the k-th result of part u
 
 
@@ -103,9 +104,10 @@ class _Collector:
         tree = self.tree
         if isinstance(child, int):
             called = tree.calls[child]
-            if isinstance(tree.code[child], Layer) and not tree.is_own_layer(child):
-                return Again(tuple(called.removeprefix(f"{around.name}." if around.name else "").split("."))), ()
             piece = tree.code[child]
+            if not isinstance(piece, Expression) and not tree.is_own(child):
+                path = called.removeprefix(f"{around.name}." if around.name else "").split(".")
+                return Again(tuple(path), piece.kind if isinstance(piece, Stored) else ""), ()
             return piece, tuple([slot.value for slot in piece.slots])
         if tree.is_row(child) and (child.is_stack or not all(name.isidentifier() for name in child.children)):
             pairs = [(name, *self._target(one, child)) for name, one in child.children.items()]
@@ -122,6 +124,8 @@ def _key(target: Target) -> Hashable:
     """What two parts must agree in to be written as the same code, values apart."""
     if isinstance(target, Layer):
         return "layer", target.name, tuple([slot.word for slot in target.slots])
+    if isinstance(target, Stored):
+        return "tensor", target.learned, len(target.slots)
     if isinstance(target, Expression):
         return "expression", target.form, tuple([slot.word for slot in target.slots])
     if isinstance(target, Row):

@@ -9,8 +9,8 @@ from archspace.pytorch.code.arguments import Solved, input_name
 from archspace.pytorch.code.classes import Again, Unit, Value
 from archspace.pytorch.code.layout import Code, call, laid_out
 from archspace.pytorch.code.naming import noun_of, value_name
+from archspace.pytorch.code.pieces import Expression, Layer, Stored
 from archspace.pytorch.code.tree import is_attribute
-from archspace.pytorch.code.written import Expression, Layer
 
 NESTED = 3  # calls that are written inside each other
 
@@ -51,6 +51,10 @@ class _Writer:
             if self._is_dead(u):
                 u += 1
                 continue
+            if is_tensor(units[u]):  # it has a name already
+                self.names[u, 0] = accesses[u]
+                u += 1
+                continue
             halves = self._halves(u)
             source = [self.names[value] for value in units[u].inputs]
             if halves:
@@ -69,7 +73,7 @@ class _Writer:
 
     def _is_dead(self, u: int) -> bool:
         """Whether a part is an expression that nobody reads: it is not written. A module may count batches, and is called all the same."""
-        return (u, 0) not in self.last and isinstance(self.units[u].target, Expression)
+        return (u, 0) not in self.last and (isinstance(self.units[u].target, Expression) or is_tensor(self.units[u]))
 
     def _code(self, u: int, source: list[str], access: str, texts: Sequence[str]) -> Code:
         target = self.units[u].target
@@ -78,7 +82,7 @@ class _Writer:
     def _targets(self, u: int) -> list[str]:
         """The names of a part's results: that of an input which is not needed any more, else a new one."""
         unit = self.units[u]
-        dying = list(dict.fromkeys(self.names[value] for value in unit.inputs if self.last[value] == u))
+        dying = list(dict.fromkeys(self.names[value] for value in unit.inputs if self.last[value] == u and not self._is_tensor_of(value)))
         dying.sort(key=lambda name: (name != "x", name != "y"))
         nouns = self._nouns(unit)
         if len(set(unit.inputs)) > 1:  # something new is made of several values: it takes a plain name, or its own
@@ -96,6 +100,10 @@ class _Writer:
             self.names[u, k] = name
             names.append(name)
         return [name for name in names if name]
+
+    def _is_tensor_of(self, value: Value) -> bool:
+        """Whether a value is a tensor of the network's own: its name is never that of another."""
+        return value[0] >= 0 and is_tensor(self.units[value[0]])
 
     def _nouns(self, unit: Unit) -> list[str]:
         """What a part's result may be called: without its number where the parts of that name follow one another."""
@@ -117,12 +125,29 @@ class _Writer:
         return plain and 0 < len(units) <= NESTED and self.outputs == ((len(units) - 1, 0),)
 
 
+def is_tensor(unit: Unit) -> bool:
+    """Whether a part is a tensor of the network's own."""
+    return isinstance(unit.target, Stored) or (isinstance(unit.target, Again) and bool(unit.target.tensor))
+
+
 def access(unit: Unit) -> str:
-    """How a part is called: self.conv, self.branch["pw1"] in an open scope; a module that was called before by its whole name."""
-    first, *rest = unit.path
-    if isinstance(unit.target, Again) and len(unit.target.path) > 1:
-        return f'self.get_submodule("{".".join(unit.target.path)}")'
-    if isinstance(unit.target, Again):
-        first, rest = unit.target.path[0], []
+    """How a part is called: self.conv, self.branch["pw1"] in an open scope; what was called before by its whole name."""
+    target = unit.target
+    if isinstance(target, Stored):
+        *path, last = unit.path
+        return f"{within(path)}.{last}" if is_attribute(last) else f'{within(path)}.get_{target.kind}("{last}")'
+    if not isinstance(target, Again):
+        return within(unit.path)
+    whole = ".".join(target.path)
+    if target.tensor:
+        return f"self.{whole}" if all(map(is_attribute, target.path)) else f'self.get_{target.tensor}("{whole}")'
+    return f'self.get_submodule("{whole}")' if len(target.path) > 1 else within(target.path)
+
+
+def within(path: Sequence[str]) -> str:
+    """The module under a path whose parts but the last are open scopes; the network itself under none."""
+    if not path:
+        return "self"
+    first, *rest = path
     start = f"self.{first}" if is_attribute(first) else f'self.get_submodule("{first}")'
     return start + "".join(f'["{name}"]' for name in rest)

@@ -16,6 +16,7 @@ class Bracket:
     head: str
     items: tuple[Code, ...]
     tail: str
+    separator: str = ","  # "" between the lines of one long text
 
 
 Code = str | Bracket
@@ -29,7 +30,7 @@ def flat(code: Code) -> str:
     """
     if isinstance(code, str):
         return code
-    inside = ", ".join(map(flat, code.items))
+    inside = f"{code.separator} ".join(map(flat, code.items))
     comma = "," if code.head == "(" and len(code.items) == 1 else ""
     return f"{code.head}{inside}{comma}{code.tail}"
 
@@ -39,7 +40,7 @@ def laid_out(code: Code, depth: int, before: str = "", after: str = "") -> list[
     line = f"{INDENT * depth}{before}{flat(code)}{after}"
     if isinstance(code, str) or len(line) <= LINE or not code.items:
         return [line]
-    inside = [part for item in code.items for part in laid_out(item, depth + 1, after=",")]
+    inside = [part for item in code.items for part in laid_out(item, depth + 1, after=code.separator)]
     return [f"{INDENT * depth}{before}{code.head}", *inside, f"{INDENT * depth}{code.tail}{after}"]
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -15,25 +13,25 @@ from archspace.ir.graph import Graph, Node, require_graph
 from archspace.ir.ops import SparseShift
 from archspace.ir.serde import to_json
 from archspace.pytorch import layers
-from archspace.pytorch.code.arguments import Argument, Solved, literal, solve
+from archspace.pytorch.code.arguments import Argument, Solved, solve
 from archspace.pytorch.code.classes import Again, Row, Target, Use, structures
-from archspace.pytorch.code.forward import forward_lines, input_names
-from archspace.pytorch.code.layout import INDENT, LINE, Bracket, Code, call, flat, laid_out
+from archspace.pytorch.code.forward import forward_lines, input_names, within
+from archspace.pytorch.code.layout import INDENT, Bracket, Code, call, laid_out
+from archspace.pytorch.code.literals import NUMBERS, broken, literal
 from archspace.pytorch.code.naming import class_names
+from archspace.pytorch.code.pieces import REQUIRED, Expression, Layer, Stored, Written
 from archspace.pytorch.code.readme import readme
+from archspace.pytorch.code.rows import STACK, module_dict, prefixed, row
 from archspace.pytorch.code.sources import merged, sources_of
 from archspace.pytorch.code.start import start_lines
 from archspace.pytorch.code.tree import Scope, Tree, is_attribute
-from archspace.pytorch.code.written import REQUIRED, Expression, Layer, Written, written
+from archspace.pytorch.code.written import written
 from archspace.pytorch.lower import argument_name, lower
 
-SHIFTS = (layers.GroupedShift, layers.SparseShift)  # what goes into a file of its own
+SHIFTS = (layers.FixedShift, layers.GroupedShift, layers.SparseShift)  # what goes into a file of its own
 SHIFT_FILE = "shift"
 POSITIONAL = 3  # arguments of a block that are given without their names
 SHOWN = 3  # scopes that a docstring names
-DIGITS = "0123456789"
-LONGEST_ITEM = LINE - 3 * len(INDENT)
-REPEATED = 3  # equal blocks in a row that are written as a comprehension
 
 
 def code_files(graph: Graph, others: Collection[str] = ()) -> dict[str, str]:
@@ -58,19 +56,22 @@ class _Model:
         self.solved: list[Solved] = []
         for structure in structures(self.tree):
             self.solved.append(solve(structure, self.solved))
-        self.names = class_names([one.structure for one in self.solved], self.tree, [*self.sources, "stack"])
+        self.names = class_names([one.structure for one in self.solved], self.tree, [*self.sources, "stack", "numbers"])
         has_learned_shifts = any(isinstance(node.op, SparseShift) and node.op.learned for node in graph)
-        self.start = start_lines({piece.name for piece in code if isinstance(piece, Layer)}, has_learned_shifts=has_learned_shifts)
+        names = {piece.name for piece in code if isinstance(piece, Layer)}
+        has_tensors = any(isinstance(piece, Stored) and piece.learned for piece in code)
+        self.start = start_lines(names, has_learned_shifts=has_learned_shifts, has_tensors=has_tensors)
 
     def files(self) -> dict[str, str]:
         classes = [line for i in range(len(self.solved)) for line in ("", "", *self._class(i))]
         stack = STACK if any("stack(" in line for line in classes) else []
+        stack = [*stack, *(NUMBERS if any("numbers(" in line for line in classes) else [])]
         shifts = [source for source in self.sources.values() if source in SHIFTS]
         copied = sources_of([source for source in self.sources.values() if source not in SHIFTS])
         body = [*(line for text in copied.definitions for line in ("", "", *text.splitlines())), *stack, *classes, *self.start]
         text = "\n".join(body)
         imports = ["from torch import Tensor", "from torch import nn", *copied.imports]
-        imports += [line for word, line in USED_IMPORTS.items() if word in text]
+        imports += [line for word, line in USED_IMPORTS.items() if re.search(rf"(?<![\w.]){re.escape(word)}", text)]
         head = [f'"""{self._title()}"""', "", "from __future__ import annotations", "", *merged(imports)]
         if shifts:
             names = sorted(source.__name__ for source in shifts)
@@ -156,6 +157,7 @@ class _Model:
         for place, text in zip(solved.places, solved.code, strict=True):
             slots[place.unit].append(text)
         made: dict[str, Any] = {}
+        tensors: list[tuple[list[str], str, str, Code]] = []
         for u in structure.building_order:
             unit = structure.units[u]
             if isinstance(unit.target, Expression | Again):
@@ -164,18 +166,22 @@ class _Model:
             inside = made
             for part in path:
                 inside = inside.setdefault(part, {})
-            inside[last] = self._constructor(unit.target, iter(slots[u]))
-        for name, one in made.items():
-            code = _module_dict(one) if isinstance(one, dict) else one
-            if is_attribute(name):
-                yield from laid_out(code, 2, f"self.{name} = ")
+            if isinstance(unit.target, Stored):
+                tensors.append((path, unit.target.kind, last, unit.target.write([text or "" for text in slots[u]])))
             else:
-                yield from laid_out(call("self.add_module", [f'"{name}"', code]), 2)
+                inside[last] = self._constructor(unit.target, iter(slots[u]))
+        # A module's own tensors come first in its state dict: they are written first where they can be.
+        yield from (line for path, kind, last, code in tensors if not path for line in _assigned(f"register_{kind}", last, code))
+        for name, one in made.items():
+            yield from _assigned("add_module", name, module_dict(one) if isinstance(one, dict) else one)
+        for path, kind, last, code in tensors:
+            if path:
+                yield from laid_out(call(f"{within(path)}.register_{kind}", [f'"{last}"', code]), 2)
 
     def _constructor(self, target: Target, texts: Iterator[str | None]) -> Code:
         if isinstance(target, Row):
             members = [(name, self._constructor(member, texts)) for name, member in target.members]
-            return _row(members)
+            return row(members)
         if isinstance(target, Use):
             name, slots = self.names[target.index], [(one.name, one.default) for one in self.solved[target.index].arguments]
             positional = POSITIONAL
@@ -186,7 +192,8 @@ class _Model:
         for k, (word, default) in enumerate(slots):
             text = next(texts)
             if text is not None:
-                arguments.append(text if default is REQUIRED and k < positional else f"{word}={text}")
+                value = broken(text)
+                arguments.append(value if default is REQUIRED and k < positional else prefixed(f"{word}=", value))
         return call(name, arguments)
 
     def _finish(self) -> Iterator[str]:
@@ -202,17 +209,12 @@ class _Model:
             yield f"{INDENT * 2}init_weights(self, seed)"
 
 
-STACK = '''
-
-def stack(**modules: nn.Module) -> nn.Sequential:
-    """Modules in a row under their names."""
-    return nn.Sequential(OrderedDict(modules))'''.splitlines()
-
 # A word in the code -> the import that it needs.
 USED_IMPORTS: dict[str, str] = {
     "torch.": "import torch",
     "functional.": "from torch.nn import functional",
     "OrderedDict(": "from collections import OrderedDict",
+    "prod(": "from math import prod",
     "sqrt(": "from math import sqrt",
 }
 
@@ -229,12 +231,17 @@ def _pieces(graph: Graph) -> tuple[list[Written], list[str], list[tuple[str, str
             lowered = lower(node)
             described.append(repr(lowered))
             code.append(written(node.op, lowered, graph.input_shapes(node)))
-            shares = node.shares if isinstance(code[-1], Layer) else ""
+            shares = node.shares if isinstance(code[-1], Layer | Stored) else ""
             is_same = bool(shares) and described[place[shares]] == described[-1]
             called.append(shares if is_same else node.name)
             if shares and not is_same:
                 ties.append((node.name, shares))
     return code, called, ties
+
+
+def _assigned(otherwise: str, name: str, code: Code) -> list[str]:
+    """The lines that give the module a part: as an attribute, or where its name is none by that method."""
+    return laid_out(code, 2, f"self.{name} = ") if is_attribute(name) else laid_out(call(f"self.{otherwise}", [f'"{name}"', code]), 2)
 
 
 def _parameter(argument: Argument) -> str:
@@ -250,90 +257,13 @@ def _kinds(values: Sequence[Any]) -> str:
 
 def _kind(value: Any) -> str:
     if isinstance(value, tuple):
-        return f"tuple[{', '.join(map(_kind, value))}]"
+        kinds = list(map(_kind, value))
+        return f"tuple[{kinds[0]}, ...]" if len(kinds) > SHOWN and len(set(kinds)) == 1 else f"tuple[{', '.join(kinds) or '()'}]"
     return "None" if value is None else type(value).__name__
 
 
 def _shape(node: Node) -> str:
     return f"({', '.join(map(str, ('n', *node.shape[1:])))})"
-
-
-def _module_dict(inside: Mapping[str, Any]) -> Code:
-    items: list[Code] = []
-    for name, one in inside.items():
-        code = _module_dict(one) if isinstance(one, dict) else one
-        items.append(_prefixed(f'"{name}": ', code))
-    return call("nn.ModuleDict", [Bracket("{", tuple(items), "}")])
-
-
-def _row(members: Sequence[tuple[str, Code]]) -> Code:
-    """nn.Sequential under the members' names; equal ones in a row, or ones whose numbers grow evenly, as a comprehension."""
-    names = [name for name, _ in members]
-    numbered = names == [str(i) for i in range(len(names))]
-    items: list[Code] = []
-    k = 0
-    while k < len(members):
-        run = _run(members[k:])
-        word, first = split_number(names[k])
-        bounds = f"{first}, {first + len(run)}" if first else f"{len(run)}"
-        each = _each([code for _, code in run], first or 0)
-        item = f"*({each} for {'i' if '* i' in each else '_'} in range({bounds}))" if numbered else ""
-        item = item or f'**{{f"{word}{{i}}": {each} for i in range({bounds})}}'
-        if not each or len(run) < REPEATED or len(item) > LONGEST_ITEM:
-            run = run[:1]
-            item = ""
-        k += len(run)
-        if item:
-            items.append(item)
-        elif numbered:
-            items.append(run[0][1])
-        elif all(map(is_attribute, names)):
-            items.append(_prefixed(f"{run[0][0]}=", run[0][1]))
-        else:
-            items.append(Bracket("**{", (_prefixed(f'"{run[0][0]}": ', run[0][1]),), "}"))
-    return call("nn.Sequential" if numbered else "stack", items)
-
-
-def split_number(name: str) -> tuple[str, int | None]:
-    """'unit12' -> ('unit', 12); a name without a number, or with one that is written in another way, has None."""
-    word = name.rstrip(DIGITS)
-    number = name[len(word) :]
-    return (word, int(number)) if number and number == str(int(number)) else (name, None)
-
-
-def _run(members: Sequence[tuple[str, Code]]) -> Sequence[tuple[str, Code]]:
-    """The most members from the first on whose names count up and whose code `_each` can write as one."""
-    word, first = split_number(members[0][0])
-    length = 1
-    while (
-        first is not None
-        and length < len(members)
-        and members[length][0] == f"{word}{first + length}"
-        and _each([code for _, code in members[: length + 1]], first)
-    ):
-        length += 1
-    return members[:length]
-
-
-def _each(codes: Sequence[Code], first: int) -> str:
-    """The code of all members as one text in `i`, which counts from `first`: equal, or with numbers that grow by equal steps; else ''."""
-    parts = [re.split(r"(?<![\w.])(\d+)(?![\w.])", flat(code)) for code in codes]
-    if any(part[::2] != parts[0][::2] for part in parts):
-        return ""
-    text = parts[0][0]
-    for k in range(1, len(parts[0]), 2):
-        numbers = [int(part[k]) for part in parts]
-        step = numbers[1] - numbers[0] if len(numbers) > 1 else 0
-        if any(b - a != step for a, b in itertools.pairwise(numbers)) or step < 0 or (step and step * first > numbers[0]):
-            return ""
-        start = numbers[0] - step * first
-        text += (f"{start} + {step} * i" if start else f"{step} * i") if step else str(start)
-        text += parts[0][k + 1]
-    return text
-
-
-def _prefixed(before: str, code: Code) -> Code:
-    return f"{before}{code}" if isinstance(code, str) else replace(code, head=f"{before}{code.head}")
 
 
 def _shift_file(shifts: Sequence[Callable[..., Any]]) -> str:

@@ -9,8 +9,8 @@ from itertools import chain, count
 from keyword import iskeyword
 
 from archspace.pytorch.code.classes import Structure, Unit
+from archspace.pytorch.code.pieces import Expression, Layer
 from archspace.pytorch.code.tree import Tree
-from archspace.pytorch.code.written import Expression, Layer
 from archspace.zoo import ZOO
 
 LONGEST_PATTERN = 4  # layers in a row that name their class
@@ -43,7 +43,27 @@ VERBS = frozenset(
     }
     | {"squeeze", "reduce", "dropout", "flatten", "shift", "crelu", "mul", "scale", "shuffle", "layer", "block", "se", "narrow", "sub"}
 )
-RESERVED = frozenset({"self", "torch", "nn", "functional", "Tensor", "OrderedDict"})
+# What importers call calls: after the function.
+CALLS = frozenset(
+    {"reshape", "view", "permute", "transpose", "unsqueeze", "expand", "unbind", "split", "chunk", "select"}
+    | {"slice", "clone", "contiguous", "roll", "matmul", "bmm", "softmax", "mean", "sum", "interpolate"}
+    | {
+        "pad",
+        "layer_norm",
+        "batch_norm",
+        "gelu",
+        "silu",
+        "relu6",
+        "hardswish",
+        "sigmoid",
+        "conv2d",
+        "linear",
+        "scaled_dot_product_attention",
+        "out",
+    }
+)
+# What a module of code calls by these names: torch's, and the functions of `archspace.pytorch.functions`.
+RESERVED = frozenset({"self", "torch", "nn", "functional", "Tensor", "OrderedDict", "numbers", "add", "sub", "div", "to", "strided"})
 
 
 def camel(words: str) -> str:
@@ -132,7 +152,7 @@ def _is_residual(structure: Structure) -> bool:
 def noun_of(part: str) -> str:
     """What the result of a part may be called after it: its name without a number; '' where that says what is done."""
     word = re.sub(r"\d+$", "", part).rstrip("_")
-    return word if word not in VERBS and word.isidentifier() and not iskeyword(word) else ""
+    return word if word not in VERBS | CALLS and word.isidentifier() and not iskeyword(word) else ""
 
 
 def value_name(wanted: Sequence[str], taken: Iterable[str]) -> str:

@@ -25,31 +25,54 @@ class Sources:
 
 def sources_of(wanted: Iterable[Callable[..., Any]]) -> Sources:
     """The source of these classes and functions and of all that they need, and what it imports. They stay in the order of their files."""
-    imports: dict[str, None] = {}
-    definitions: dict[tuple[str, int], str] = {}
+    collector = _Collector()
     for one in wanted:
-        _collect(sys.modules[one.__module__], one.__name__, imports, definitions)
-    return Sources(tuple(imports), tuple(definitions[place] for place in sorted(definitions)))
+        collector.add(sys.modules[one.__module__], one.__name__)
+    definitions = collector.definitions
+    return Sources(tuple(collector.imports), tuple(definitions[place] for place in sorted(definitions)))
 
 
-def _collect(module: ModuleType, name: str, imports: dict[str, None], definitions: dict[tuple[str, int], str]) -> None:
-    """Add what a name in a module stands for: a definition with all that it uses, or the import that it comes from."""
-    text = inspect.getsource(module)
-    lines = text.splitlines()
-    for statement in ast.parse(text).body:
-        if isinstance(statement, ast.ImportFrom | ast.Import):
-            _collect_import(statement, name, imports, definitions)
-        elif name in _defined(statement):
-            first = min([statement.lineno, *(one.lineno for one in getattr(statement, "decorator_list", []))])
-            place = (module.__name__, first)
-            if place in definitions:
-                return
-            used = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)} - {name}
-            definitions[place] = "\n".join(lines[first - 1 : statement.end_lineno])
-            for error, stand_in in STANDS_FOR.items():
-                definitions[place] = definitions[place].replace(error, stand_in)
-            for one in sorted(used - set(dir(builtins)) - STANDS_FOR.keys()):
-                _collect(module, one, imports, definitions)
+class _Collector:
+    def __init__(self) -> None:
+        self.imports: dict[str, None] = {}
+        self.definitions: dict[tuple[str, int], str] = {}
+        self.read: dict[str, tuple[list[str], list[ast.stmt]]] = {}  # module -> its lines and statements
+
+    def add(self, module: ModuleType, name: str) -> None:
+        """Add what a name in a module stands for: a definition with all that it uses, or the import that it comes from."""
+        if module.__name__ not in self.read:
+            text = inspect.getsource(module)
+            self.read[module.__name__] = text.splitlines(), ast.parse(text).body
+        lines, statements = self.read[module.__name__]
+        for statement in statements:
+            if isinstance(statement, ast.ImportFrom | ast.Import):
+                self._add_import(statement, name)
+            elif name in _defined(statement):
+                self._add_definition(module, name, statement, lines)
+
+    def _add_definition(self, module: ModuleType, name: str, statement: ast.stmt, lines: list[str]) -> None:
+        first = min([statement.lineno, *(one.lineno for one in getattr(statement, "decorator_list", []))])
+        place = (module.__name__, first)
+        if place in self.definitions:
+            return
+        used = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)} - {name}
+        text = "\n".join(lines[first - 1 : statement.end_lineno])
+        for error, stand_in in STANDS_FOR.items():
+            text = text.replace(error, stand_in)
+        self.definitions[place] = text
+        for one in sorted(used - set(dir(builtins)) - STANDS_FOR.keys()):
+            self.add(module, one)
+
+    def _add_import(self, statement: ast.Import | ast.ImportFrom, name: str) -> None:
+        for alias in statement.names:
+            if (alias.asname or alias.name) != name:
+                continue
+            origin = statement.module if isinstance(statement, ast.ImportFrom) else None
+            if origin and origin.startswith(OWN):
+                self.add(sys.modules[origin], alias.name)
+            else:
+                words = alias.name if alias.asname is None else f"{alias.name} as {alias.asname}"
+                self.imports[f"from {origin} import {words}" if origin else f"import {words}"] = None
 
 
 def _defined(statement: ast.stmt) -> set[str]:
@@ -60,20 +83,6 @@ def _defined(statement: ast.stmt) -> set[str]:
     if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
         return {statement.target.id}
     return set()
-
-
-def _collect_import(
-    statement: ast.Import | ast.ImportFrom, name: str, imports: dict[str, None], definitions: dict[tuple[str, int], str]
-) -> None:
-    for alias in statement.names:
-        if (alias.asname or alias.name) != name:
-            continue
-        origin = statement.module if isinstance(statement, ast.ImportFrom) else None
-        if origin and origin.startswith(OWN):
-            _collect(sys.modules[origin], alias.name, imports, definitions)
-        else:
-            words = alias.name if alias.asname is None else f"{alias.name} as {alias.asname}"
-            imports[f"from {origin} import {words}" if origin else f"import {words}"] = None
 
 
 def merged(imports: Iterable[str]) -> list[str]:

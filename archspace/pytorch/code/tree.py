@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
-from itertools import takewhile
+from itertools import count, takewhile
 from keyword import iskeyword
 
 from archspace.errors import LawError
 from archspace.ir.graph import Graph
 from archspace.ir.ops import Input
-from archspace.pytorch.code.written import Layer, Written
+from archspace.pytorch.code.pieces import Expression, Layer, Stored, Written
 
 
 @dataclass(slots=True)
@@ -23,7 +23,7 @@ class Scope:
     members: set[int] = field(default_factory=set)
     is_stack: bool = False  # blocks lie below: it is more than one block
     is_open: bool = False  # its parts are run by the scope around it
-    has_layers: bool = False
+    has_layers: bool = False  # or tensors of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +41,9 @@ class Part:
 class Tree:
     """A graph with its nodes' code and its scopes.
 
-    A scope is open where it cannot be a module with a forward of its own: it has no layer of its own or no result, or hands a value out
-    and needs what becomes of it, or has names that are no attribute's (numbers) and is no row, or a node in it uses the weights of
-    another scope.
+    A scope is open where it cannot be a module with a forward of its own: it has no layer or tensor of its own, reads nothing or has no
+    result, or hands a value out and needs what becomes of it, or has names that are no attribute's (numbers) and is no row, or a node in
+    it uses the weights of another scope.
     Raises LawError where a node's name is a scope's too.
     """
 
@@ -63,11 +63,15 @@ class Tree:
     def _scopes(self) -> Scope:
         blocks = {node.block.rpartition(".")[0] for node in self.graph}
         stacks = {block[:i] for block in blocks for i in range(1, len(block) + 1) if block[i : i + 1] in (".", "")}
+        names = {node.name for node in self.graph}
+        scopes = {name[:i] for name in names for i, sign in enumerate(name) if sign == "."}
         root = Scope("", is_stack=True)
         for i, node in enumerate(self.graph):
             if isinstance(node.op, Input):
                 continue
             *parents, last = node.name.split(".")
+            if node.name in scopes and isinstance(self.code[i], Expression):  # no module bears its name: it is what the scope computes
+                parents, last = [*parents, last], next(word for k in count() if f"{node.name}.{(word := 'out' + '_' * k)}" not in names)
             path, name = [root], ""
             for part in parents:
                 name = f"{name}.{part}".lstrip(".")
@@ -78,16 +82,20 @@ class Tree:
             path[-1].children[last] = i
             for one in path:
                 one.members.add(i)
-                one.has_layers |= self.is_own_layer(i)
+                one.has_layers |= self.is_own(i)
         return root
 
     def is_own_layer(self, i: int) -> bool:
         """Whether a node is a submodule under its own name."""
         return isinstance(self.code[i], Layer) and self.calls[i] == self.graph.nodes[i].name
 
+    def is_own(self, i: int) -> bool:
+        """Whether a node is a submodule or a tensor under its own name."""
+        return isinstance(self.code[i], Layer | Stored) and self.calls[i] == self.graph.nodes[i].name
+
     def place(self, members: set[int]) -> int:
-        """Where a set of nodes stands among the submodules, as state dicts have them: the position of its first layer."""
-        return min((i for i in members if self.is_own_layer(i)), default=len(self.code))
+        """Where a set of nodes stands among the submodules, as state dicts have them: the position of its first layer or tensor."""
+        return min((i for i in members if self.is_own(i)), default=len(self.code))
 
     def _clash(self, name: str, part: str) -> Scope:
         raise LawError(f"{name}: a scope must not be a node itself, but {part!r} is one. Rename the node or the scope.")
@@ -111,7 +119,8 @@ class Tree:
             if isinstance(child, Scope):
                 self._open_unwritable(child)
                 named = all(is_attribute(name) for name in child.children)
-                child.is_open |= not child.has_layers or not self.results(child.members) or not (named or self.is_row(child))
+                runs = child.has_layers and self.reads(child.members) and self.results(child.members)
+                child.is_open |= not runs or not (named or self.is_row(child))
 
     def _open_cycles(self, scope: Scope) -> None:
         cycle = self._order(scope)[1]

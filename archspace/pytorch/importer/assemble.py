@@ -8,39 +8,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from archspace.errors import LawError
-from archspace.ir.counts import Counts
-from archspace.ir.graph import Graph, Node
+from archspace.ir.graph import Graph
 from archspace.ir.ops import ChannelSlice, Copy, Flatten, Input, Op, Opaque, Overwrite, Pad, PadNd, Parameter, Reshape, Shape, View
 from archspace.pytorch.importer.aten import BROADCASTING, CHECKS, COUNTED, FACTORIES, rule_of
 from archspace.pytorch.importer.calls import Call, Fed, Operand, Parts, Reading, Results
+from archspace.pytorch.importer.naming import Origins, Pending, named
 from archspace.pytorch.importer.own_layers import LAYER, LAYERS
 from archspace.pytorch.importer.patterns import find_shuffles
-from archspace.pytorch.importer.program import Path, Program, Ref, Step, refs_in
+from archspace.pytorch.importer.program import Program, Ref, Step, refs_in
 from archspace.pytorch.importer.recipes import Recipes
 from archspace.pytorch.importer.scopes import Scopes
 
 # Ops that only prepare or finish a call's own op.
 SIDE_WORDS: dict[type[Op], str] = {Pad: "pad", PadNd: "pad", Flatten: "flatten", Copy: "copy"}
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """A node whose name is still to be found: its op, the positions of its inputs, the modules around it, the word for it there.
-
-    `step` is the position of the step that it is made of; `is_side` says that it only prepares or finishes that step's own op. A parameter
-    or buffer of the module has its `name` already.
-    """
-
-    op: Op
-    inputs: tuple[int, ...]
-    shape: Shape
-    path: Path
-    word: str
-    step: int
-    weights: frozenset[str]
-    is_side: bool = False
-    name: str = ""
-    recipes: tuple[object, ...] = ()  # of its weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,23 +36,15 @@ Held = int | Weight  # what a tensor of the program is: a position among the pen
 
 def graph_of(program: Program) -> Graph:
     """The graph of a program. Raises LawError when nothing that comes from the inputs is returned."""
-    assembly = _Assembly(program)
-    return assembly.graph(assembly.run())
-
-
-@dataclass(frozen=True, slots=True)
-class Origins:
-    """Where the weights of a graph come from: the step that reads those of a node, and the tensor that a Parameter is, by node name."""
-
-    steps: Mapping[str, int]
-    tensors: Mapping[str, int]
+    return graph_with_origins(program)[0]
 
 
 def graph_with_origins(program: Program) -> tuple[Graph, Origins]:
     """The graph of a program, and where its weights come from. Raises LawError as `graph_of`."""
     assembly = _Assembly(program)
-    graph = assembly.graph(assembly.run())
-    return graph, Origins(assembly.origins, assembly.tensors)
+    outputs = assembly.run()
+    numbers = {position: number for number, position in assembly.parameters.items()}
+    return named(program, assembly.scopes, assembly.pending, numbers, outputs)
 
 
 class _Assembly:
@@ -85,8 +57,6 @@ class _Assembly:
         self.pending: list[Pending] = []
         self.parameters: dict[int, int] = {}  # the nodes of weights that are read as activations are
         self.recipes = Recipes(program)
-        self.origins: dict[str, int] = {}
-        self.tensors: dict[str, int] = {}
         self.makers = {number: i for i, step in enumerate(program.steps) for number in step.outputs if number is not None}
         self.readers: dict[int, list[int]] = {}
         for i, step in enumerate(program.steps):
@@ -96,7 +66,6 @@ class _Assembly:
         self.used = self._used()
         self.shuffles = find_shuffles(program, self.makers, times)
         self.inside = {one for shuffle in self.shuffles.values() for one in shuffle.steps[:-1]}
-        self.branching = self.program.branching
         self.sharing: dict[int, list[int]] = {}  # the tensors that lie in each memory
         for number, datum in enumerate(program.data):
             self.sharing.setdefault(datum.memory, []).append(number)
@@ -333,88 +302,6 @@ class _Assembly:
             word = self.scopes.under_module(made_by.word or _word(made_by.target))
         self.pending.append(Pending(op, inputs, shape, made_by.path if made_by else (), word, step, weights, is_side, name, recipes))
         return len(self.pending) - 1
-
-    def graph(self, outputs: list[int]) -> Graph:
-        """The nodes with their names, blocks and shares of the weights, without views that nobody reads."""
-        steps: dict[Path, set[int]] = {}
-        for one in self.pending:
-            steps.setdefault(one.path, set()).add(one.step)
-        leaving = {module for path in steps for _, module in path}
-        self.branching = frozenset([_seen(module, leaving) for module in self.program.branching])
-        kept = self._kept(outputs)
-        places = {old: new for new, old in enumerate(kept)}
-        owners: dict[str, str] = {}
-        recipes: dict[str, tuple[object, ...]] = {}  # of the weights of each node
-        whole: set[str] = set()  # scopes that are a node themselves
-        weighted = {one.path[-1][1] for one in self.pending if one.path and one.weights and not isinstance(one.op, Parameter)}
-        nodes: list[Node] = []
-        numbers = {position: number for number, position in self.parameters.items()}
-        for i in kept:
-            one = self.pending[i]
-            scope = self.scopes.scope(one.path)
-            if one.name:
-                name = self._own_name(one.name, weighted)
-            elif self.scopes.is_leaf(one.path) and len(steps[one.path]) == 1 and not one.is_side and not isinstance(one.op, Parameter):
-                name = self.scopes.unique(scope) if scope in whole else scope
-                whole.add(scope)
-            elif self.scopes.is_leaf(one.path) and len(steps[one.path]) == 1:
-                name = self.scopes.unique(f"{scope}_{one.word}")
-            else:
-                name = self.scopes.unique(f"{scope}.{one.word}" if scope else one.word)
-            if isinstance(one.op, Parameter):
-                self.tensors[name] = numbers[i]
-            elif one.weights:
-                self.origins[name] = one.step
-            shares, params = self._own_params(one, owners, recipes)
-            recipes[name] = one.recipes
-            owners |= dict.fromkeys(one.weights - owners.keys(), name)
-            inputs = tuple([places[source] for source in one.inputs])
-            block = self.scopes.block(one.path, name)
-            nodes.append(Node(name, one.op, inputs, one.shape, block, shares, params, self._is_pinned(one)))
-        return Graph(self.program.name, tuple(nodes), tuple([places[i] for i in outputs]))
-
-    def _own_name(self, name: str, weighted: set[str]) -> str:
-        """The name of a parameter or buffer of the module: its own, or one beside the layer that holds it and has weights as a node."""
-        owner, _, last = name.rpartition(".")
-        return self.scopes.unique(f"{owner}_{last}" if owner in weighted else name)
-
-    def _kept(self, outputs: list[int]) -> list[int]:
-        """The positions of the nodes that are returned, read, or cost something."""
-        kept = set(outputs)
-        for i in range(len(self.pending) - 1, -1, -1):
-            one = self.pending[i]
-            costs = self._counts(one) != Counts() and not isinstance(one.op, Parameter)
-            if i in kept or costs or isinstance(one.op, Input):
-                kept |= {i, *one.inputs}
-        return sorted(kept)
-
-    def _is_pinned(self, one: Pending) -> bool:
-        """Whether an op is what it is because of the sizes of tensors: by its arguments, or by a branch of a module around it."""
-        branching = self.branching
-        if one.step < 0 or isinstance(one.op, Parameter):
-            return False
-        return self.program.steps[one.step].is_measured or "" in branching or any(module in branching for _, module in one.path)
-
-    def _counts(self, one: Pending) -> Counts:
-        return one.op.counts(tuple([self.pending[i].shape for i in one.inputs]), one.shape)
-
-    def _own_params(self, one: Pending, owners: Mapping[str, str], recipes: Mapping[str, tuple[object, ...]]) -> tuple[str, int | None]:
-        """Whose weights a node takes ('' for its own), and how many it is the first to use where that is not the op's number."""
-        of_op = self._counts(one).params
-        new = sum(self.program.sizes[name] for name in one.weights - owners.keys())
-        if new == of_op:
-            return "", None
-        sharers = {owners[name] for name in one.weights & owners.keys()}
-        is_whole = new == 0 and len(sharers) == 1 and sum(self.program.sizes[name] for name in one.weights) == of_op
-        is_same = is_whole and recipes[next(iter(sharers))] == one.recipes
-        return (sharers.pop() if is_same else ""), new
-
-
-def _seen(module: str, leaving: set[str]) -> str:
-    """The innermost module around one (or itself) that has left nodes; '' for the root."""
-    while module and module not in leaving:
-        module = module.rpartition(".")[0]
-    return module
 
 
 def _word(target: str) -> str:

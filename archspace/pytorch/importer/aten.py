@@ -220,7 +220,7 @@ ARITHMETIC: dict[str, Rule] = {
 MOVING: dict[str, Rule] = {
     "_unsafe_view.default": shapes.view,
     "alias.default": maps.same,
-    "as_strided_.default": maps.same,
+    "as_strided_.default": maps.laid_out,
     "broadcast_to.default": shapes.expand,
     "cat.default": shapes.cat,
     "channel_shuffle.default": shapes.channel_shuffle,

@@ -38,14 +38,17 @@ def elementwise(op: Op) -> Rule:
 
 
 def same(call: Call) -> Reading:
-    """A call that returns its input's elements in its input's shape, and as they lie; strides of axes of one element say nothing."""
-    source, result = call.source.datum, call.results[0]
-    if call.shape != call.out:
+    """A call that returns its input's elements in its input's shape."""
+    return () if call.shape == call.out else None
+
+
+def laid_out(call: Call) -> Reading:
+    """aten.as_strided_: nothing where only axes of one element get other strides, as behind global pooling in channels-last order."""
+    result = call.results[0]
+    if result is None or call.shape != call.out:
         return None
-    if result is None or "stride" not in call.args:
-        return ()
-    pairs = zip(source.shape, source.stride, result.stride, strict=True)
-    return () if all(size == 1 or one == other for size, one, other in pairs) else None
+    strides = zip(call.shape, call.source.datum.stride, result.stride, strict=True)
+    return () if all(size == 1 or before == after for size, before, after in strides) else None
 
 
 def log_sigmoid(call: Call) -> Reading:
