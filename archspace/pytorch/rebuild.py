@@ -44,7 +44,7 @@ def rebuild(module: nn.Module, *inputs: Any) -> tuple[Graph, Network]:
     layers, sharing = dict(built.named_modules()), {node.name for node in graph if node.shares}
     with torch.no_grad():
         for name, step in origins.steps.items():
-            if name in layers:
+            if step >= 0 and name in layers:
                 _fill(name, layers[name], _given(program, program.steps[step], layers[name]))
         for name, number in origins.tensors.items():
             if name not in sharing:
