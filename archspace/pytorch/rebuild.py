@@ -41,7 +41,8 @@ def rebuild(module: nn.Module, *inputs: Any) -> tuple[Graph, Network]:
     nodes = tuple([node if node.shares else replace(node, params=None) for node in graph])
     graph = check_known(replace(graph, nodes=nodes), strict=True)
     built = to_module(graph, seed=0).eval()
-    layers, sharing = dict(built.named_modules()), {node.name for node in graph if node.shares}
+    layers = {name: layer for name, layer in built.named_modules() if type(layer) is not nn.Module}  # scopes may bear the name of a call
+    sharing = {node.name for node in graph if node.shares}
     with torch.no_grad():
         for name, step in origins.steps.items():
             if step >= 0 and name in layers:
