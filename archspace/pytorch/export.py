@@ -20,6 +20,7 @@ from archspace.files import check_writable
 from archspace.ir.graph import Graph
 from archspace.ir.serde import from_dict, to_json
 from archspace.pytorch.oracle import example_inputs, quiet
+from archspace.pytorch.state import refuse_pickles
 
 GRAPH_FILE = "graph.json"  # the graph's JSON form among the .pt2 archive's extra files
 
@@ -57,6 +58,7 @@ def load(path: str | Path) -> tuple[nn.Module, Graph]:
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {error.strerror}") from None
     graph = read_graph(data, path)
+    refuse_pickles(data, path)
     try:
         with quiet("torch.export"):  # it logs a page before it raises
             return torch.export.load(io.BytesIO(data)).module(), graph

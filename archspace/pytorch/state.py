@@ -20,6 +20,10 @@ from archspace.files import check_writable
 
 State = dict[str, Tensor]
 
+# Entries of a .pt2 archive that torch.export reads as text, and the names of those that it reads as raw bytes where its tables say so.
+PLAIN_ENTRIES = ("archive_format", "archive_version", "version", "byteorder", "serialization_id", "")
+RAW_TENSORS = ("weight_", "tensor_")
+
 # What checkpoints keep their state dict under.
 WRAPPERS = ("state_dict", "model_state_dict", "model", "module", "state_dict_ema", "model_ema")
 
@@ -146,6 +150,30 @@ def _pt2_tensor(data: bytes, entry: Mapping[str, Any]) -> Tensor:
     flat = _from_bytes(data, PT2[meta["dtype"]])
     sizes, strides = ([one["as_int"] for one in meta[key]] for key in ("sizes", "strides"))
     return torch.as_strided(flat, sizes, strides, meta["storage_offset"]["as_int"]).clone()
+
+
+def refuse_pickles(data: bytes, path: str | Path) -> None:
+    """Raise FileError for a .pt2 archive with a pickle of anything but tensors: torch.export.load would load it, and run its code.
+
+    Whatever is neither JSON nor a tensor of raw bytes by its name and by every table that lists it counts as a pickle.
+    """
+    with ZipFile(io.BytesIO(data)) as archive:
+        raw: dict[str, bool] = {}
+        for name in archive.namelist():
+            if name.endswith("_config.json"):
+                for row in json.loads(archive.read(name)).get("config", {}).values():
+                    listed = f"{name.rpartition('/')[0]}/{row.get('path_name')}"
+                    is_tensor = str(row.get("path_name")).startswith(RAW_TENSORS)
+                    raw[listed] = raw.get(listed, True) and is_tensor and row.get("use_pickle") is False
+        for name in archive.namelist():
+            folder, _, last = name.rpartition("/")
+            if last in PLAIN_ENTRIES or name.endswith(".json") or f"{folder}/".endswith("/extra/") or raw.get(name, False):
+                continue
+            try:
+                unpickled(archive.read(name))
+            except (FileError, RuntimeError, KeyError, EOFError, ValueError, UnpicklingError):
+                law = "a program's file must hold tensors and its code as JSON"
+                raise FileError(f"{path}: {law}, but {name} in it is a pickle of something else. A pickle is never loaded.") from None
 
 
 def write_state(state: Mapping[str, Tensor], path: str | Path, *, force: bool = False) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import operator
 import pickle
 import zipfile
@@ -18,7 +17,7 @@ from archspace.errors import FileError, LawError
 from archspace.pytorch.importer.own_layers import LAYER, LAYERS
 from archspace.pytorch.importer.program import Datum, Path, Program, Ref, Step, in_order_of
 from archspace.pytorch.importer.tree import Tree, tree_of_names
-from archspace.pytorch.state import unpickled
+from archspace.pytorch.state import refuse_pickles
 
 # Overloads whose schema says that the result lies in the memory of their first argument, which it does where the elements lie so already.
 RESHAPES = frozenset(f"aten.{name}" for name in ("flatten.using_ints", "ravel.default", "reshape.default", "reshape_as.default"))
@@ -55,30 +54,12 @@ def load_export(path: FilePath) -> torch.export.ExportedProgram:
         raise FileError(f"{path}: this archive is damaged at {damaged}")
     if not any(name.endswith("archive_format") for name in names):
         raise FileError(f"{path}: a .pt2 file holds a program of torch.export.save, but this archive holds none. A pickle is never loaded.")
-    _refuse_pickles(path)
+    refuse_pickles(path.read_bytes(), path)
     try:
         return torch.export.load(path)
     except (RuntimeError, ValueError, KeyError, TypeError, AttributeError, AssertionError, OSError, pickle.UnpicklingError) as error:
         first = next(iter(str(error).splitlines()), type(error).__name__)
         raise FileError(f"{path}: torch.export cannot read this file ({first})") from None
-
-
-def _refuse_pickles(path: FilePath) -> None:
-    """Raise FileError for an archive with a pickle of anything but tensors: torch.export.load would load it, and run its code."""
-    with zipfile.ZipFile(path) as archive:
-        entries = [
-            (f"{name.rpartition('/')[0]}/{row.get('path_name')}", bool(row.get("use_pickle")))
-            for name in archive.namelist()
-            if name.endswith("_config.json")
-            for row in json.loads(archive.read(name)).get("config", {}).values()
-        ]
-        named = {name for name in archive.namelist() if name.endswith(".pt")} | {name for name, is_pickle in entries if is_pickle}
-        for name in sorted(named - {name for name, is_pickle in entries if not is_pickle}):
-            try:
-                unpickled(archive.read(name))
-            except (FileError, RuntimeError, KeyError, EOFError, ValueError, pickle.UnpicklingError):
-                law = "a program's file must hold tensors and its code as JSON"
-                raise FileError(f"{path}: {law}, but {name} in it is a pickle of something else. A pickle is never loaded.") from None
 
 
 class _Reader:
