@@ -41,10 +41,11 @@ def rebuild(module: nn.Module, *inputs: Any) -> tuple[Graph, Network]:
     nodes = tuple([node if node.shares else replace(node, params=None) for node in graph])
     graph = check_known(replace(graph, nodes=nodes), strict=True)
     built = to_module(graph, seed=0).eval()
-    layers, sharing = dict(built.named_modules()), {node.name for node in graph if node.shares}
+    layers = {name: layer for name, layer in built.named_modules() if type(layer) is not nn.Module}  # scopes may bear the name of a call
+    sharing = {node.name for node in graph if node.shares}
     with torch.no_grad():
         for name, step in origins.steps.items():
-            if name in layers:
+            if step >= 0 and name in layers:
                 _fill(name, layers[name], _given(program, program.steps[step], layers[name]))
         for name, number in origins.tensors.items():
             if name not in sharing:

@@ -80,7 +80,44 @@ class Tied(nn.Module):
         return self.layer(torch.relu(self.layer(x)))
 
 
+class Blurred(nn.Module):
+    """A convolution by a constant, behind a batch norm without weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(3, affine=False)
+        self.register_buffer("kernel", torch.tensor([1.0, 2.0, 1.0]) / 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        kernel = self.get_buffer("kernel")
+        return functional.conv2d(self.norm(x), (kernel[:, None] * kernel).expand(3, 1, 3, 3), groups=3)
+
+
+class Scaled(nn.Module):
+    """A layer that is one product by a weight of its own: a call, in a scope that bears its name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = Scale()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(x)
+
+
+class Scale(nn.Module):
+    """The product."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gamma = nn.Parameter(torch.ones(8))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.gamma
+
+
 MODULES = {
+    "scale of a layer": (Scaled, TOKENS),
+    "constant weights": (Blurred, IMAGES),
     "standardised convolution and batch norm": (lambda: nn.Sequential(Standardised(), nn.BatchNorm2d(4), nn.PReLU(4)), IMAGES),
     "position table and mask": (Biased, TOKENS),
     "recurrence and product": (Recurrent, TOKENS),

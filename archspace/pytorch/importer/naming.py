@@ -38,7 +38,7 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Origins:
-    """Where the weights of a graph come from: the step that reads those of a node, and the tensor that a Parameter is, by node name."""
+    """Where nodes come from, by name: the step that a node is made of (-1 for inputs), the tensor that a Parameter is."""
 
     steps: Mapping[str, int]
     tensors: Mapping[str, int]
@@ -88,7 +88,7 @@ class _Naming:
                 name = self.scopes.unique(f"{scope}.{one.word}" if scope else one.word)
             if isinstance(one.op, Parameter):
                 tensors[name] = numbers[i]
-            elif one.weights:
+            else:
                 origins[name] = one.step
             shares, params = self._own_params(one, owners, recipes)
             recipes[name] = one.recipes

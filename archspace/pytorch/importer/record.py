@@ -22,7 +22,7 @@ from archspace.pytorch.importer.measured import holds_measured, measured_size
 from archspace.pytorch.importer.own_layers import LAYER, LAYERS
 from archspace.pytorch.importer.program import Datum, Path, Program, Ref, Step, in_order_of
 from archspace.pytorch.importer.tree import tree_of
-from archspace.pytorch.importer.whole import ATTENTION, KEEPS, OPENED, RECURRENT, SAME_WORDS, WHOLE
+from archspace.pytorch.importer.whole import ATTENTION, KEEPS, LIKE_INPUT, LIKE_INPUT_IN_PLACE, OPENED, RECURRENT, SAME_WORDS, WHOLE
 
 MEASURES = frozenset((inspect.getattr_static(Tensor, "shape").__get__, Tensor.size))  # how code asks for the size of a tensor
 COUNTS = frozenset((Tensor.numel, Tensor.nelement, Tensor.__len__, Tensor.__iter__, torch.numel))  # and how it asks without saying which
@@ -66,7 +66,8 @@ class _Recorder(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
         kwargs = kwargs or {}
-        result = func(*args, **kwargs)
+        quick = _like_input(str(func), args)
+        result = func(*args, **kwargs) if quick is None else quick
         if not self.is_paused:
             names, written = _signature(func)
             arguments = self._numbered(dict(zip(names, args, strict=False)) | kwargs)
@@ -207,8 +208,7 @@ def _result(target: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs
     """What a call of WHOLE returns: a tensor of its own where torch would hand back the input, and an empty one for batch norm on meta."""
     source = args[0] if args else kwargs.get("input", kwargs.get("query"))
     if target == "aten.batch_norm.default" and isinstance(source, Tensor) and source.is_meta:
-        is_plain = source.is_contiguous()
-        return torch.empty(source.shape, dtype=source.dtype, device=source.device) if is_plain else torch.empty_like(source)
+        return _empty_like(source)
     result = func(*args, **kwargs)
     if target == ATTENTION and isinstance(source, Tensor) and source.is_meta and source.dim() == result.dim():
         return torch.empty_strided(result.shape, in_order_of(source.stride(), tuple(result.shape)), dtype=result.dtype, device="meta")
@@ -220,6 +220,20 @@ def _cuts_space(key: Any) -> bool:
     keys = key if isinstance(key, tuple) else (key,)
     in_space = keys if Ellipsis in [one for one in keys if not isinstance(one, Tensor)] else keys[2:]
     return any(isinstance(one, slice) and one.stop is not None for one in in_space)
+
+
+def _like_input(target: str, args: tuple[Any, ...]) -> Tensor | None:
+    """What an activation of real numbers on meta returns; None for any other call."""
+    source = args[0] if args else None
+    if not isinstance(source, Tensor) or not source.is_meta or not source.is_floating_point():
+        return None
+    return source if target in LIKE_INPUT_IN_PLACE else _empty_like(source) if target in LIKE_INPUT else None
+
+
+def _empty_like(source: Tensor) -> Tensor:
+    """torch.empty_like, without its Python where nothing is out of order."""
+    is_plain = source.is_contiguous()
+    return torch.empty(source.shape, dtype=source.dtype, device=source.device) if is_plain else torch.empty_like(source)
 
 
 class _Interpreter(fx.Interpreter):

@@ -61,3 +61,8 @@ OPENED: dict[Callable[..., Any], Callable[..., Any]] = {
     for one in (functional.multi_head_attention_forward,)
 }
 SAME_WORDS = {"training": "train"}  # arguments by name that torch.nn.functional calls otherwise than ATen
+
+# Activations whose results are like their inputs, which their meta kernels, in Python, take milliseconds to say.
+ACTIVATIONS = ("elu", "gelu", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "mish", "relu", "softplus")
+LIKE_INPUT = frozenset(f"aten.{name}.default" for name in ACTIVATIONS)
+LIKE_INPUT_IN_PLACE = frozenset(f"aten.{name}_.default" for name in ACTIVATIONS)
