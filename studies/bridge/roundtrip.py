@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import resource
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,19 @@ SMALLEST = 5  # models of each family that are tried, timm's families being its 
 BATCH = 2
 PIXELS = (96, 128)  # tried in this order, then the size that the model is meant for
 KINDS = ("", "segmentation", "video")
-FIELDS = ("model", "family", "input", "verdict", "weights", "max_difference", "max_output", "by_name_reason", "rebuilt_reason", "reason")
+FIELDS = (
+    "model",
+    "family",
+    "input",
+    "verdict",
+    "weights",
+    "max_difference",
+    "max_output",
+    "by_name_reason",
+    "load_weights_reason",
+    "rebuilt_reason",
+    "reason",
+)
 
 
 def randomise(module: nn.Module) -> None:
@@ -77,6 +90,22 @@ def tensors(value: Any) -> list[Tensor]:
     return [one for one in torch.utils._pytree.tree_leaves(value) if isinstance(one, Tensor)]
 
 
+def by_load_weights(module: nn.Module, x: Tensor) -> nn.Module:
+    """The module of the imported graph with the original's state dict, loaded by names or by order. Raises LawError where it does not fit."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", OpaqueWarning)
+        built = archspace.to_module(archspace.from_torch(module, x), seed=1).eval()
+    archspace.load_weights(built, module.state_dict())
+    return built
+
+
+ROUTES: dict[str, Callable[[nn.Module, Tensor], nn.Module]] = {
+    "by name": by_name,
+    "load_weights": by_load_weights,
+    "rebuilt": lambda module, x: rebuild(module, x)[1],
+}
+
+
 def family_and_size(model: Model) -> tuple[str, int]:
     """The file that the model's class is in, and its params."""
     module, _ = make(model)
@@ -113,18 +142,20 @@ def row_of(model: Model) -> dict[str, Any]:
     row["input"] = "x".join(map(str, x.shape))
     largest = max(float(a.abs().max()) for a in tensors(expected))
     bound = TOLERANCE * max(1.0, largest)
-    for route, build in (("by name", by_name), ("rebuilt", lambda module, x: rebuild(module, x)[1])):
+    for route, build in ROUTES.items():
+        reason = f"{route}_reason".replace(" ", "_")
         try:
             compared = difference(expected, build(module, x)(x))
         except ArchspaceError as error:
-            row |= {"weights": route, "verdict": "not built", f"{route}_reason".replace(" ", "_"): str(error)}
+            row |= {"weights": route, "verdict": "not built", reason: str(error)}
             continue
         except RUN_ERRORS as error:
-            row |= {"weights": route, "verdict": "does not run", f"{route}_reason".replace(" ", "_"): told(error)}
+            row |= {"weights": route, "verdict": "does not run", reason: told(error)}
             continue
         row |= {"weights": route, "verdict": "equal" if compared < bound else "differs", "max_difference": f"{compared:.2e}"}
         if compared < bound:
             break
+        row[reason] = f"differs by {compared:.2e}"
     return row | {"max_output": f"{largest:.2e}"}
 
 
@@ -133,8 +164,8 @@ def difference(expected: Any, found: Any) -> float:
     return max(float((a - b).abs().max()) for a, b in zip(tensors(expected), tensors(found), strict=True))
 
 
-def round_trips(library: str) -> None:
-    """Append the rows that are missing."""
+def round_trips(library: str, *names: str) -> None:
+    """Append the rows that are missing, of these models or of those that are `chosen`."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     torch.set_num_threads(1)
     torch.set_grad_enabled(False)
@@ -147,7 +178,7 @@ def round_trips(library: str) -> None:
         writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
         if not done:
             writer.writeheader()
-        for model in chosen(library):
+        for model in [Model(library, name) for name in names] or chosen(library):
             if model.name not in done:
                 row = row_of(model)
                 writer.writerow(row)

@@ -1,7 +1,7 @@
 """Does from_torch count what torch counts, on every model of torchvision and timm, and is what it rebuilds the same function?
 
-python studies/bridge/study.py counts torchvision|timm      # resumable; 2 and 20 minutes
-python studies/bridge/study.py roundtrip torchvision|timm   # resumable; 5 minutes and 1 hour
+python studies/bridge/study.py counts [torchvision|timm]               # resumable; 2 and 25 minutes
+python studies/bridge/study.py roundtrip [torchvision|timm [NAME...]]  # resumable; 5 and 25 minutes
 python studies/bridge/study.py peers | speed | memory | verbs
 
 Needs torch, torchvision and timm; peers needs fvcore, torchinfo, thop and ptflops, speed needs fvcore. Writes results/.
@@ -24,7 +24,10 @@ def main(part: str, *arguments: str) -> None:
     elif part == "roundtrip":
         from roundtrip import round_trips
 
-        [round_trips(library) for library in arguments or LIBRARIES]
+        if arguments:
+            round_trips(*arguments)
+        else:
+            [round_trips(library) for library in LIBRARIES]
     elif part == "peers":
         from peers import peers
 

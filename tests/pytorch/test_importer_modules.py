@@ -308,3 +308,12 @@ def test_pooling_of_maps_with_their_channels_last_is_known() -> None:
 
     graph = from_torch(Last(), torch.zeros(1, 7, 7, 8), strict=True)
     assert [type(node.op) for node in graph] == [ops.Input, ops.Permute, ops.AdaptiveAvgPool2d]
+
+
+def test_a_factor_that_is_expanded_to_the_size_of_its_map_is_known() -> None:
+    class Normed(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x * x.mean((2, 3), keepdim=True).expand(x.shape)
+
+    graph = from_torch(Normed(), X, strict=True)
+    assert [type(node.op) for node in graph] == [ops.Input, ops.AdaptiveAvgPool2d, ops.Multiply]

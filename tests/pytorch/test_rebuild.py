@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from archspace import analyze
+from archspace import analyze, from_torch
 from archspace.errors import LawError
 from archspace.ir import ops
 from archspace.pytorch import rebuild
@@ -104,6 +104,21 @@ class Scaled(nn.Module):
         return self.layer(x)
 
 
+class Placed(nn.Module):
+    """Positions from a small network on their coordinates, picked by distance, as in Swin v2; a norm without a bias."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(1, 5), nn.ReLU(), nn.Linear(5, 8))
+        self.weight = nn.Parameter(torch.randn(6))
+        self.register_buffer("coordinates", torch.linspace(-1, 1, 11)[:, None])
+        self.register_buffer("distances", torch.arange(6) + 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        places = self.net(self.get_buffer("coordinates"))[self.get_buffer("distances")]
+        return functional.group_norm(torch.add(x, places.expand(len(x), -1, -1), alpha=2), 2, self.weight)
+
+
 class Scale(nn.Module):
     """The product."""
 
@@ -116,6 +131,7 @@ class Scale(nn.Module):
 
 
 MODULES = {
+    "positions from a network": (Placed, TOKENS),
     "scale of a layer": (Scaled, TOKENS),
     "constant weights": (Blurred, IMAGES),
     "standardised convolution and batch norm": (lambda: nn.Sequential(Standardised(), nn.BatchNorm2d(4), nn.PReLU(4)), IMAGES),
@@ -139,6 +155,14 @@ def test_a_rebuilt_module_returns_what_the_original_returns(case: str) -> None:
             buffer.uniform_(0.5, 1.5)
     _, built = rebuild(module, x)
     torch.testing.assert_close(built(x), module(x), rtol=1e-5, atol=1e-5)
+
+
+def test_work_on_weights_alone_is_done_when_rebuilt() -> None:
+    module = Placed()
+    assert analyze(from_torch(module, TOKENS)).totals.madds == 11 * 5 + 11 * 5 * 8
+    graph, _ = rebuild(module, TOKENS)
+    assert analyze(graph).totals.madds == 0
+    assert [node.shape for node in graph if isinstance(node.op, ops.Parameter)] == [(6, 8)]
 
 
 def test_what_is_rebuilt_has_weights_of_its_own() -> None:

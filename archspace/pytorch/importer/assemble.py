@@ -131,7 +131,7 @@ class _Assembly:
                 views = self._parts(i, step.outputs[1 : 1 + len(reading.views)], reading.views, (first,))
                 return [first, *views, *[Weight(frozenset()) for _ in step.outputs[1 + len(views) :]]]
         elif reading is not None:
-            if reading == () and (step.is_measured or is_fixed_slice(step)):
+            if reading == () and call.shape == call.out and (step.is_measured or is_fixed_slice(step)):
                 reading = (Reshape(call.out[1:]),)  # nothing, at this size: another may ask for something
             fed = reading if isinstance(reading, Fed) else Fed(reading, call.flowing)
             made = self._chain(i, step, fed, names)

@@ -134,7 +134,12 @@ def has_hooks(module: nn.Module) -> bool:
     """Whether layers of a module have forward hooks that a capture leaves out."""
     kinds = ("_forward_hooks", "_forward_pre_hooks")
     hooks = [hook for layer in module.modules() for kind in kinds for hook in getattr(layer, kind).values()]
-    return any(not type(hook).__module__.startswith("torch.nn.utils") for hook in hooks)
+    return not all(_is_of_torch(hook) for hook in hooks)
+
+
+def _is_of_torch(hook: Any) -> bool:
+    """Whether a hook is torch's own: one that computes weights, or one of a lazy layer."""
+    return type(hook).__module__.startswith("torch.nn.utils") or str(getattr(hook, "__module__", "")).startswith("torch.")
 
 
 @contextmanager
