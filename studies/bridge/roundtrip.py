@@ -91,7 +91,10 @@ def tensors(value: Any) -> list[Tensor]:
 
 
 def by_load_weights(module: nn.Module, x: Tensor) -> nn.Module:
-    """The module of the imported graph with the original's state dict, loaded by names or by order. Raises LawError where it does not fit."""
+    """The module of the imported graph with the original's state dict, loaded by names or by order.
+
+    Raises LawError where it does not fit.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", OpaqueWarning)
         built = archspace.to_module(archspace.from_torch(module, x), seed=1).eval()
