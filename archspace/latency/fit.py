@@ -73,12 +73,11 @@ def fit(
 ) -> dict[Feature, float]:
     """The non-negative coefficients that minimise the mean squared relative error, plus a ridge toward a prior.
 
-        mean over samples of (predicted / measured - 1)^2  +  ridge * mean over features of (size * (c - prior))^2
+        mean over samples of (predicted / measured - 1)^2  +  ridge * mean over features of (c / prior - 1)^2
 
-    where a feature's `size` is the root mean square of its value / measured_ms, so that size * c is the share of the time that it makes
-    up. A feature without a prior is pulled toward 0. `terms` names the coefficients that may be fitted (all by default, the two of the
-    network too). `robust_rounds` repeats the fit with weights of 1 / |relative error|, toward least absolute error. Raises LawError
-    without samples.
+    A feature without a prior is pulled toward 0 by the share of the time that it makes up: (size * c)^2, where `size` is the root mean
+    square of its value / measured_ms. `terms` names the coefficients that may be fitted (all by default, the two of the network too).
+    `robust_rounds` repeats the fit with weights of 1 / |relative error|, toward least absolute error. Raises LawError without samples.
     """
     import numpy as np
     from scipy.optimize import nnls
@@ -91,12 +90,13 @@ def fit(
     size[size == 0] = 1.0
     rows = rows / size
     target = np.ones(len(samples))
-    aim = np.array([(prior or {}).get(key, 0.0) for key in keys]) * size
-    strength = np.sqrt(ridge * len(samples) / max(1, len(keys)))
+    expected = np.array([(prior or {}).get(key, 0.0) for key in keys]) * size
+    aim = (expected > 0).astype(float)
+    pull = np.sqrt(ridge * len(samples) / max(1, len(keys))) / np.where(expected > 0, expected, 1.0)
     weights = np.ones(len(samples))
     for _ in range(robust_rounds + 1):
-        stacked = np.vstack([rows * weights[:, None], strength * np.eye(len(keys))])
-        solved = nnls(stacked, np.concatenate([target * weights, strength * aim]), maxiter=100 * len(keys) + 1000)[0]
+        stacked = np.vstack([rows * weights[:, None], np.diag(pull)])
+        solved = nnls(stacked, np.concatenate([target * weights, pull * aim * expected]), maxiter=100 * len(keys) + 1000)[0]
         weights = 1 / np.sqrt(np.maximum(np.abs(rows @ solved - target), SMALL_ERROR) / SMALL_ERROR)
     return dict(zip(keys, (solved / size).tolist(), strict=True))
 

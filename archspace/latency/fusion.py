@@ -11,7 +11,7 @@ An op that touches no memory by its own counts (flatten, dropout, a slice or con
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from archspace.errors import UnknownNameError
@@ -28,11 +28,15 @@ from archspace.ir.ops import (
     ChannelSlice,
     Concat,
     Conv2d,
+    FixedShift,
     Linear,
     Op,
     ReLU,
+    Reshape,
+    SparseShift,
 )
 from archspace.ir.ops.base import prod
+from archspace.latency.layout import is_unaligned, reorders
 from archspace.latency.op_types import op_type
 
 Ops = frozenset[type[Op]]
@@ -40,10 +44,17 @@ Ops = frozenset[type[Op]]
 
 @dataclass(frozen=True, slots=True)
 class FusionRules:
-    """`follows`: op kind -> the kinds right behind which it joins their kernel. `views`: kinds that this runtime never copies."""
+    """How a runtime groups ops.
+
+    `follows`: op kind -> the kinds right behind which it joins their kernel. `views`: kinds that this runtime never copies. `whole`:
+    shifts whose unmoved channels this runtime copies, since the input is not theirs to overwrite. `block`: channels in a block of the
+    layout that convolutions work on (`layout`); None is the plain one.
+    """
 
     follows: Mapping[type[Op], Ops] = field(default_factory=dict)
     views: Ops = frozenset()
+    whole: Ops = frozenset()
+    block: int | None = None
 
 
 ACTIVATIONS: Ops = frozenset(kind for kind in KINDS.values() if issubclass(kind, Activation))
@@ -54,15 +65,26 @@ _PAPER: Mapping[type[Op], Ops] = {
     ChannelShuffle: frozenset({Concat, Conv2d, BatchNorm2d, *ACTIVATIONS}),
     ChannelSlice: frozenset({Concat, ChannelShuffle}),
 }
+# A convolution takes its activation, the tensor that is added to it, and the activation of the sum.
+_ORT: Mapping[type[Op], Ops] = {
+    **_CONV_BN,
+    **dict.fromkeys(ACTIVATIONS, frozenset({Conv2d, BatchNorm2d, Add})),
+    Add: frozenset({Conv2d, BatchNorm2d}),
+}
+_SHIFTS: Ops = frozenset({SparseShift, FixedShift})
 
 FUSIONS: Mapping[str, FusionRules] = MappingProxyType(
     {
         # Every op that touches memory is a kernel.
         "none": FusionRules(),
         # PyTorch without a compiler: the same, and a channel split is a view.
-        "torch_eager": FusionRules(views=frozenset({ChannelSlice})),
-        # Batch norm in the convolution's weights and bias.
-        "folded": FusionRules(follows=_CONV_BN),
+        "torch_eager": FusionRules(views=frozenset({ChannelSlice}), whole=_SHIFTS),
+        # The same with batch norm in the convolution's weights and bias.
+        "folded": FusionRules(follows=_CONV_BN, views=frozenset({ChannelSlice}), whole=_SHIFTS),
+        # ONNX Runtime with all graph optimisations, as the graphs that it saves show.
+        "onnxruntime": FusionRules(follows=_ORT, whole=_SHIFTS, block=16),  # on a CPU with AVX-512
+        "onnxruntime_avx2": FusionRules(follows=_ORT, whole=_SHIFTS, block=8),
+        "onnxruntime_plain": FusionRules(follows=_ORT, whole=_SHIFTS),  # no blocked layout: Arm
         # ShuffleNet v2, section 2 ("tensor fusion, which is used to reduce the overhead of small operations") and section 3 (concat,
         # shuffle and split are one). That a shuffle joins any producer is inferred: it is what meets the paper's ShuffleNet v1 rows.
         "paper": FusionRules(follows=_PAPER),
@@ -82,6 +104,7 @@ class Kernel:
     out_elems: int  # tensors that are read outside it
     weight_elems: int
     madds: int
+    is_unaligned: bool = False  # its channels do not fit what the runtime's fast path works on
 
     @property
     def channels_per_group(self) -> tuple[int, int]:
@@ -128,7 +151,7 @@ def fused_kernels(graph: Graph, rules: FusionRules | str) -> tuple[Kernel, ...]:
         if kind.__name__ in FURTHER and issubclass(kind, Activation):
             kind = ReLU  # every activation fuses as it does
         counts.append(node.op.counts(tuple([nodes[p].shape for p in node.inputs]), node.shape))
-        if kind in rules.views or not counts[i].mem_elems:
+        if kind in rules.views or not (counts[i].mem_elems or kind in rules.whole):
             continue
         chain = [i]
         for p in node.inputs if kind in rules.follows else ():
@@ -141,15 +164,26 @@ def fused_kernels(graph: Graph, rules: FusionRules | str) -> tuple[Kernel, ...]:
         else:
             chains.append(chain)
         chain_of[i] = chain
-    return tuple([_kernel(nodes, counts, chain, readers, inside) for chain in chains])
+    kernels = [_kernel(nodes, counts, chain, readers, inside, rules) for chain in chains]
+    if rules.block is None:
+        return tuple(kernels)
+    leads = [chain[0] for chain in chains]
+    for i, into_blocks in reorders(graph, rules.block):
+        kernels.append(_reorder(nodes[i], rules.block, into_blocks=into_blocks))
+        leads.append(i)
+    return tuple([kernels[k] for k in sorted(range(len(kernels)), key=leads.__getitem__)])
 
 
-def _kernel(nodes: tuple[Node, ...], counts: list[Counts], chain: list[int], readers: list[int], inside: list[int]) -> Kernel:
+def _kernel(
+    nodes: tuple[Node, ...], counts: list[Counts], chain: list[int], readers: list[int], inside: list[int], rules: FusionRules
+) -> Kernel:
     lead = nodes[chain[0]]
     read: set[int] = set()
     in_elems = out_elems = weight_elems = madds = 0
     for i in chain:
         node, count = nodes[i], counts[i]
+        if type(node.op) in rules.whole:
+            count = _copying(node, count)
         if isinstance(node.op, ChannelGather):
             in_elems += count.in_elems  # it reads the channels that it names
         elif len(node.inputs) == 1:
@@ -171,4 +205,25 @@ def _kernel(nodes: tuple[Node, ...], counts: list[Counts], chain: list[int], rea
             weight_elems += count.weight_elems
         madds += count.madds
     names = tuple([nodes[i].name for i in chain])
-    return Kernel(names, lead.op, op_type(lead.op), lead.block, in_elems, out_elems, weight_elems, madds)
+    unaligned = is_unaligned(lead, rules.block)
+    return Kernel(names, lead.op, op_type(lead.op), lead.block, in_elems, out_elems, weight_elems, madds, unaligned)
+
+
+def _reorder(node: Node, block: int, *, into_blocks: bool) -> Kernel:
+    """One pass over a tensor; the last block of channels is padded."""
+    plain = prod(node.shape)
+    blocked = prod((node.shape[0], -(-node.shape[1] // block) * block, *node.shape[2:]))
+    read, written = (plain, blocked) if into_blocks else (blocked, plain)
+    return Kernel((f"{node.name} (layout)",), Reshape(node.shape), "layout", node.block, read, written, 0, 0)
+
+
+def _copying(node: Node, count: Counts) -> Counts:
+    """The counts of a shift that reads what it moves and writes everything."""
+    op = node.op
+    if isinstance(op, SparseShift):
+        moved = op.moved_channels
+    elif isinstance(op, FixedShift) and not op.inplace:
+        moved = len(op.moved_channels)
+    else:
+        return count
+    return replace(count, in_elems=prod((node.shape[0], moved, *node.shape[2:])), out_elems=prod(node.shape))

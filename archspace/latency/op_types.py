@@ -41,47 +41,53 @@ COARSER: Mapping[str, str] = MappingProxyType(
         "dense": "",
         "pointwise": "dense",  # 1x1 convolutions of one group: a matrix product without gathering patches
         "grouped": "",
+        "grouped_pointwise": "grouped",
         "depthwise": "",
         "linear": "",
         "matmul": "linear",  # two feature maps
         "attention": "matmul",  # fused: scores that never reach memory
         "recurrent": "linear",
         "pool": "",
+        "max_pool": "pool",
         "global_pool": "pool",
         "elementwise": "",
         "activation": "elementwise",  # a comparison or two an element
+        "hard_activation": "activation",  # hard sigmoid and hard swish: several steps where nothing fuses them
         "transcendental": "activation",  # exponentials
+        "gelu": "transcendental",
         "batch_norm": "elementwise",
         "norm": "elementwise",  # statistics first
         "softmax": "elementwise",
         "movement": "",
         "concat": "movement",
         "shuffle": "movement",
+        "gather": "shuffle",
         "shift": "movement",
+        "layout": "movement",  # a tensor rearranged for the convolutions of a blocked layout
         "opaque": "",
     }
 )
 OP_TYPE_NAMES = tuple(COARSER)
 DEFAULT = "default"
 
-TRANSCENDENTAL = frozenset({"GELU", "Sigmoid", "SiLU"})
+ACTIVATION_TYPES = {"GELU": "gelu", "Hardsigmoid": "hard_activation", "Hardswish": "hard_activation"} | dict.fromkeys(
+    ("Sigmoid", "SiLU"), "transcendental"
+)
 
 # Op kind -> its op type. A convolution's depends on its groups and its kernel.
 OP_TYPES: Mapping[type[Op], str] = MappingProxyType(
     {
-        **{
-            kind: "transcendental" if name in TRANSCENDENTAL else "activation"
-            for name, kind in KINDS.items()
-            if issubclass(kind, Activation)
-        },
+        **{kind: ACTIVATION_TYPES.get(name, "activation") for name, kind in KINDS.items() if issubclass(kind, Activation)},
         Linear: "linear",
-        **dict.fromkeys((AvgPool2d, MaxPool2d), "pool"),
+        AvgPool2d: "pool",
+        MaxPool2d: "max_pool",
         AdaptiveAvgPool2d: "global_pool",
         **dict.fromkeys((Add, Dropout, Multiply), "elementwise"),
         BatchNorm2d: "batch_norm",
         Softmax: "softmax",
         Concat: "concat",
-        **dict.fromkeys((ChannelGather, ChannelShuffle), "shuffle"),
+        ChannelShuffle: "shuffle",
+        ChannelGather: "gather",
         **dict.fromkeys((FixedShift, GroupedShift, SparseShift), "shift"),
         **dict.fromkeys((ChannelSlice, Flatten, Input, Pad, Parameter, Reshape), "movement"),
         Opaque: "opaque",
@@ -93,12 +99,13 @@ def op_type(op: Op) -> str:
     """The key of its coefficients.
 
     >>> op_type(Conv2d(8, 8, 3, groups=8)), op_type(Conv2d(8, 8, 1, groups=2)), op_type(Conv2d(8, 8, 1)), op_type(Add())
-    ('depthwise', 'grouped', 'pointwise', 'elementwise')
+    ('depthwise', 'grouped_pointwise', 'pointwise', 'elementwise')
     """
     if isinstance(op, Conv2d):
+        is_pointwise = op.kernel_size == 1 or op.kernel_size == (1, 1)
         if op.groups > 1:
-            return "depthwise" if op.is_depthwise else "grouped"
-        return "pointwise" if op.kernel_size == 1 or op.kernel_size == (1, 1) else "dense"
+            return "depthwise" if op.is_depthwise else "grouped_pointwise" if is_pointwise else "grouped"
+        return "pointwise" if is_pointwise else "dense"
     if type(op).__name__ in FURTHER:
         from archspace.latency.fusion_further import further_op_type
 

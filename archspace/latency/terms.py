@@ -11,8 +11,6 @@ from dataclasses import dataclass, fields
 from archspace.ir.ops import Conv2d
 from archspace.latency.fusion import Kernel
 
-ALIGNMENT = 4  # channels; a layout that is blocked in memory leaves its fast path where channels per group are no multiple of it
-
 
 @dataclass(frozen=True, slots=True)
 class Coefficients:
@@ -24,10 +22,11 @@ class Coefficients:
     ms_per_gmadd_per_cin: float = 0.0  # a * p: times madds / (input channels per group)
     ms_per_gmadd_per_cout: float = 0.0  # a * q: times madds / (output channels per group)
     ms_per_gmadd_padded: float = 0.0  # madds as if channels per group were rounded up to the vector width
-    ms_per_gmadd_unaligned: float = 0.0  # madds of kernels whose channels per group are no multiple of 4
+    ms_per_gmadd_unaligned: float = 0.0  # madds of kernels whose channels do not fit the runtime's fast path
     ms_per_gb_in: float = 0.0
     ms_per_gb_out: float = 0.0
     ms_per_gb_weights: float = 0.0
+    ms_per_gb_unaligned: float = 0.0  # bytes in and out of kernels whose channels do not fit the runtime's fast path
 
     @property
     def values(self) -> tuple[float, ...]:
@@ -38,7 +37,7 @@ class Coefficients:
 TERMS = tuple(f.name for f in fields(Coefficients))
 OVERHEAD = slice(0, 2)
 COMPUTE = slice(2, 7)
-MEMORY = slice(7, 10)
+MEMORY = slice(7, 11)
 
 
 def kernel_terms(kernel: Kernel, *, scale: float, element_bytes: int, vector_width: int | None) -> tuple[float, ...]:
@@ -47,7 +46,8 @@ def kernel_terms(kernel: Kernel, *, scale: float, element_bytes: int, vector_wid
     `scale` is the batch that is asked for over the graph's own. Without a vector width no channels are padded.
     """
     gigabytes = element_bytes * 1e-9
-    memory = (kernel.in_elems * scale * gigabytes, kernel.out_elems * scale * gigabytes, kernel.weight_elems * gigabytes)
+    read, written = kernel.in_elems * scale * gigabytes, kernel.out_elems * scale * gigabytes
+    memory = (read, written, kernel.weight_elems * gigabytes, read + written if kernel.is_unaligned else 0.0)
     if not kernel.madds:
         return (1e-3, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, *memory)
     op = kernel.op
@@ -59,7 +59,7 @@ def kernel_terms(kernel: Kernel, *, scale: float, element_bytes: int, vector_wid
     padded = gmadds
     for count in channels if vector_width else ():
         padded *= _round_up(count, vector_width or 1) / count
-    unaligned = gmadds if any(count % ALIGNMENT for count in channels) else 0.0
+    unaligned = gmadds if kernel.is_unaligned else 0.0
     return (1e-3, groups * 1e-3 if groups > 1 else 0.0, gmadds, gmadds / cin, gmadds / cout, padded, unaligned, *memory)
 
 

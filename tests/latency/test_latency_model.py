@@ -59,7 +59,7 @@ def test_a_prediction_is_the_closed_formula() -> None:
     constant = 0.5 + 1000 * batch * 100 / 1e6
     latency = predict(grouped_conv(), device({"default": Coefficients(), "grouped": DENSE}))
     (row,) = latency.rows
-    assert (row.name, row.nodes, row.op_type) == ("conv", ("conv", "relu"), "grouped")
+    assert (row.name, row.nodes, row.op_type) == ("conv", ("conv", "relu"), "grouped_pointwise")
     assert row.compute_ms == pytest.approx(compute, rel=1e-12)
     assert row.memory_ms == pytest.approx(memory, rel=1e-12)
     assert row.overhead_ms == pytest.approx(0.010, rel=1e-12)
