@@ -36,7 +36,7 @@ PACKAGES = {
     "cli": {"click", "rich"},
     "__main__": {"click", "rich"},
 }
-LOCAL_PACKAGES = {"networkx"}  # inside functions only, on floors 0 to 4
+LOCAL_PACKAGES = {"networkx", "platformdirs"}  # inside functions only, on floors 0 to 4
 
 
 @dataclass(frozen=True, slots=True)

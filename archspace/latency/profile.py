@@ -22,7 +22,6 @@ from typing import Any
 
 from archspace.analysis import DTYPE_BYTES
 from archspace.errors import FileError, UnknownNameError
-from archspace.files import read_json
 from archspace.latency.fusion import FUSIONS, OP_TYPE_NAMES
 
 VERSION = 1
@@ -96,29 +95,6 @@ class Profile:
     def interval_pct(self) -> float:
         """Half-width of the 80 % interval in percent: 1.606 times the error's MAPE, which supposes normal residuals."""
         return NORMAL_80 * self.error.mape_pct
-
-
-def device_names() -> tuple[str, ...]:
-    """The devices that come with archspace.
-
-    >>> device_names()
-    ('gtx1080ti', 'sd810')
-    """
-    return tuple(sorted(path.stem for path in DEVICES.glob("*.json")))
-
-
-def load_profile(device: str | Path) -> Profile:
-    """The profile of a shipped device's name, or of a path that ends in .json.
-
-    Raises UnknownNameError with near names, FileError when the file cannot be read or is no profile.
-    """
-    if isinstance(device, Path) or device.endswith(".json"):
-        return profile_from_dict(read_json(device), str(device))
-    names = device_names()
-    if device not in names:
-        raise UnknownNameError("device", device, names)
-    path = DEVICES / f"{device}.json"
-    return profile_from_dict(read_json(path), str(path))
 
 
 def profile_from_dict(data: Any, place: str = "profile") -> Profile:
