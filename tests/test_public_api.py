@@ -10,8 +10,8 @@ import archspace
 
 NAMES = [
     "ArchspaceError", "Builder", "Graph", "Space",
-    "analyze", "build", "deploy", "devices", "from_export", "from_onnx", "from_torch", "lint", "load", "load_weights", "predict", "save", "search",
-    "to_module", "write_results",
+    "analyze", "build", "deploy", "devices", "from_export", "from_onnx", "from_torch", "lint", "load", "load_weights", "predict", "save",
+    "search", "to_module", "write_results",
 ]  # fmt: skip
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, fields
-from pathlib import Path
 from shutil import get_terminal_size
 from textwrap import wrap
 from typing import Any
@@ -22,7 +21,7 @@ from archspace.latency.catalog import own_folder
 from archspace.units import format_count, format_share
 
 PAGE_WIDTH = 100  # characters: a line that reads well
-OWN, SHIPPED, INSTEAD = "own", "shipped", "own, before the shipped one"
+OWN, SHIPPED, A_FILE = "own", "shipped", "file"
 USAGE = "archspace devices [NAME|FILE], archspace devices add FILE, or archspace devices remove NAME"
 
 
@@ -57,7 +56,7 @@ def command(ctx: click.Context, words: tuple[str, ...], name: str | None, form: 
         emit(
             form,
             output,
-            tables=lambda: [_list_table(found, width)],
+            tables=lambda: [list_table(found, width)],
             data=lambda: {"schema": 1, "own_folder": str(own_folder()), "devices": [record(device) for device in found]},
             records=lambda: [record(device) for device in found],
             force=force,
@@ -65,13 +64,19 @@ def command(ctx: click.Context, words: tuple[str, ...], name: str | None, form: 
         return
     profile = load_profile(words[0])
     device = next((one for one in listed_devices() if one.name == words[0]), None)
-    origin = _origin(device) if device else "a file"
+    origin = _origin(device) if device else A_FILE
     path = str(device.path if device else words[0])
     emit(
         form,
         output,
-        tables=lambda: page_tables(profile, origin, path, width),
-        data=lambda: {"schema": 1, "origin": origin, "path": path, "profile": profile_record(profile)},
+        tables=lambda: page_tables(profile, origin + (", goes before the shipped one" if _shadows(device) else ""), path, width),
+        data=lambda: {
+            "schema": 1,
+            "origin": origin,
+            "shadows_shipped": _shadows(device),
+            "path": path,
+            "profile": profile_record(profile),
+        },
         records=lambda: [{"op_type": key, **row} for key, row in profile_record(profile)["coefficients"].items()],
         force=force,
     )
@@ -88,17 +93,18 @@ def _change(verb: str, word: str, name: str | None, force: bool) -> None:
 def record(device: Device) -> dict[str, Any]:
     """A device as JSON values; the keys are a contract, and more may be added.
 
-    {"device": name, "origin": "shipped" | "own" | "own, before the shipped one", "path", "fault": "" or why the file is no profile; all
-     that follows is null then: "title", "runtime", "threads", "batch", "dtype", "fusion", "mape_pct": error on unseen networks,
-     "interval_pct": half the 80 % interval, "networks", "families": it was fitted on, "provenance", "source"}
+    {"device": name, "origin": "shipped" | "own", "shadows_shipped": whether it is an own one that goes before a shipped one of its name,
+     "path", "fault": "" or why the file is no profile; all that follows is null then: "title", "runtime", "threads", "batch", "dtype",
+     "fusion", "mape_pct": error on unseen networks, "interval_pct": half the 80 % interval, "networks", "families": it was judged on,
+     "provenance", "source"}
     """
-    profile = device.profile
-    said: dict[str, Any] = {}
-    for key in ("title", "runtime", "threads", "batch", "dtype", "fusion", "mape_pct", "interval_pct", "networks", "families"):
-        holder = profile.error if profile and key in ("mape_pct", "networks", "families") else profile
-        said[key] = getattr(holder, key, None)
-    said |= {key: getattr(profile, key, None) for key in ("provenance", "source")}
-    return {"device": device.name, "origin": _origin(device), "path": str(device.path), "fault": device.fault, **said}
+    place = {"origin": _origin(device), "shadows_shipped": _shadows(device), "path": str(device.path)}
+    of_profile = ("title", "runtime", "threads", "batch", "dtype", "fusion", "interval_pct", "provenance", "source")
+    of_error = ("mape_pct", "networks", "families")
+    said: dict[str, Any] = dict.fromkeys((*of_profile, *of_error))
+    if profile := device.profile:
+        said = {key: getattr(profile, key) for key in of_profile} | {key: getattr(profile.error, key) for key in of_error}
+    return {"device": device.name, **place, "fault": device.fault, **said}
 
 
 def profile_record(profile: Profile) -> dict[str, Any]:
@@ -112,28 +118,34 @@ def profile_record(profile: Profile) -> dict[str, Any]:
 
 
 def _origin(device: Device) -> str:
-    return (INSTEAD if device.is_shipped else OWN) if device.is_own else SHIPPED
+    return OWN if device.is_own else SHIPPED
 
 
-def _list_table(found: Sequence[Device], width: int | None) -> Table:
+def _shadows(device: Device | None) -> bool:
+    """Whether a device of the user's own goes before a shipped one of its name."""
+    return device is not None and device.is_own and device.is_shipped
+
+
+def list_table(found: Sequence[Device], width: int | None) -> Table:
     """One row per device; `width`: of the terminal, for the last column to be broken; None leaves it whole."""
     rows, sentences = [], []
     for device in found:
         profile = device.profile
+        before = "goes before the shipped one: " if _shadows(device) else ""
         if profile is None:
-            rows.append([device.name, "", "", "", "", "", "", _origin(device)])
-            sentences.append(f"broken: {device.fault}")
+            rows.append([device.name, *[""] * 6, _origin(device)])
+            sentences.append(f"{before}broken: {device.fault}")
             continue
         error = [f"{profile.error.mape_pct:.1f} %", f"± {profile.interval_pct:.0f} %", str(profile.error.networks)]
         rows.append([device.name, profile.title, str(profile.batch), profile.dtype, *error, _origin(device)])
-        sentences.append(_first_sentence(profile.provenance))
+        sentences.append(before + _first_sentence(profile.provenance))
     columns = ("<device", "<title", "batch", "<dtype", "error", "80 %", "networks", "<origin")
     notes = [
-        "error: mean, on so many networks that the fit had not seen; 80 %: of such networks lie within",
-        "one in full: archspace devices NAME",
+        "error: in the mean, on networks that the fit had not seen; 80 % of them lie within ±",
         f"your own: {own_folder()}",
+        "one in full: archspace devices NAME",
     ]
-    table = Table(columns, rows, notes=notes, optional=("<title", "<dtype", "networks", "<origin", "batch"))
+    table = Table(columns, rows, notes=notes, optional=("<title", "<dtype", "networks", "80 %", "batch"))
     return with_sentences(table, "provenance", sentences, width)
 
 
@@ -147,7 +159,7 @@ def page_tables(profile: Profile, origin: str, path: str, width: int | None) -> 
     room = min(width or PAGE_WIDTH, PAGE_WIDTH)
     error = profile.error
     facts = {
-        "origin": f"{origin}: {path}",
+        "origin": origin,
         "runtime": profile.runtime,
         "batch": str(profile.batch),
         "dtype": profile.dtype,
@@ -161,7 +173,7 @@ def page_tables(profile: Profile, origin: str, path: str, width: int | None) -> 
     }
     facts |= _further(profile)
     facts |= {"provenance": profile.provenance, "source": profile.source}
-    lines = [line for key, text in facts.items() for line in _wrapped(key, text, room)]
+    lines = [f"{'file':<14}{path}", *(line for key, text in facts.items() for line in _wrapped(key, text, room))]  # a path stays whole
     return [Table((), (), f"{profile.device}: {profile.title}", lines), _coefficient_table(profile)]
 
 
@@ -200,5 +212,5 @@ def _coefficient_table(profile: Profile) -> Table:
     rows = {key: asdict(row) for key, row in profile.coefficients.items()}
     used = [name for name in next(iter(rows.values())) if any(row[name] for row in rows.values())]
     cells = [[key, *(f"{row[name]:.4g}" if row[name] else "-" for name in used)] for key, row in rows.items()]
-    notes = ["us per kernel; ms per 1e9 multiply-adds, per 1e9 bytes read, written and of weights; default: op types without a row"]
+    notes = ["us per kernel; ms per 1e9 multiply-adds, and per 1e9 bytes in, out and of weights", "default: op types without a row"]
     return Table(("<coefficients", *(name.replace("_", " ") for name in used)), cells, notes=notes)

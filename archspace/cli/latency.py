@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +12,8 @@ import click
 from click.core import ParameterSource
 
 from archspace.cli.device import device_option
-from archspace.cli.latency_tables import Predicted, Timed, data, page_notes, records, tables
+from archspace.cli.latency_records import Predicted, Timed, data, records
+from archspace.cli.latency_tables import page_notes, tables
 from archspace.cli.models import FAMILY_OPTIONS, load_model, split_words
 from archspace.cli.output import emit, output_options
 from archspace.cli.request import Request, request_options
@@ -25,20 +28,15 @@ if TYPE_CHECKING:
 PAGE = ".html"
 ROWS = ("op", "block", "stage")
 
-# fusion rule set -> the backend that runs networks so, of profiles that do not name theirs
-BACKENDS = {"none": "eager", "torch_eager": "eager", "folded": "folded", "ort": "onnxruntime"}
-
 
 @click.command("latency", context_settings=FAMILY_OPTIONS)
 @click.argument("words", metavar="MODEL... [MODEL OPTIONS]", nargs=-1, type=click.UNPROCESSED)
 @device_option
 @click.option("--per", type=click.Choice(ROWS), help="One row per what.  [default: block in tables and pages, op in JSON and CSV]")
-@click.option("--top", metavar="N", type=click.IntRange(min=1), help="Only the N rows that take longest, the longest first.")
+@click.option("--top", metavar="N", type=click.IntRange(min=1), help="The N rows that take longest, the longest first.")
 @click.option("--compare-measured", is_flag=True, help="Run the networks on this machine too, and show both.")
-@click.option(
-    "--backend", metavar="NAME", help="What --compare-measured runs them with: eager, folded, onnxruntime.  [default: the device's]"
-)
-@click.option("--on", type=click.Choice(["cpu", "cuda"]), help="What --compare-measured runs them on.  [default: cpu]")
+@click.option("--backend", metavar="NAME", help="With --compare-measured: eager, folded, onnxruntime, ...  [default: the device's]")
+@click.option("--on", type=click.Choice(["cpu", "cuda"]), help="With --compare-measured: where to run them.  [default: cpu]")
 @request_options
 @output_options
 @click.pass_context
@@ -58,8 +56,9 @@ def command(
 ) -> None:
     """Predict how long a network takes on a device: with its interval, per block and op, by cause. Several MODELs: side by side.
 
-    Times are for one batch of the device's own size, or of --batch. With -o, a name in .html gets bars per block, stacked by cause, and what
-    each op type takes (ShuffleNet v2, figure 2); of several networks a bar each. The device may stand in [tool.archspace] of pyproject.toml.
+    Times are for one batch of the device's own size, or of --batch. With -o, a name in .html gets bars per block, stacked by cause, and
+    what each op type takes (ShuffleNet v2, figure 2); of several networks a bar each. The device may stand in [tool.archspace] of
+    pyproject.toml.
 
     \b
     Example: archspace latency shufflenet_v2 --device gtx1080ti
@@ -68,7 +67,7 @@ def command(
     if not names:
         raise LawError("latency takes at least one MODEL, but got none. Example: archspace latency shufflenet_v2 --device gtx1080ti")
     if len(names) > 1 and options:
-        raise LawError(f"of several networks each has its options in its spec, but got --{next(iter(options))}. Example: shufflenet_v1@g=3")
+        raise LawError(f"each of several MODELs has its options in its spec, but got --{next(iter(options))}. Example: shufflenet_v1@g=3")
     if not compare_measured and (backend is not None or on is not None):
         raise LawError("--backend and --on say how --compare-measured runs the networks. Add it, or drop them.")
     is_page = output is not None and Path(output).suffix.lower() == PAGE
@@ -80,17 +79,14 @@ def command(
         check_writable(output, force=force)
     profile = asked_profile(device)
     backend = backend_of(profile, backend) if compare_measured else None
+    labels = [" ".join([name, *(f"{key}={value}" for key, value in options.items())]) for name in names]
     graphs = [load_model(name, options, request) for name in names]
-    given = [f"{key}={value}" for key, value in options.items()]
     latencies = [predict(graph, profile, batch=request.batch) for graph in graphs]
+    timed: Mapping[str, Timed] = {}
     if backend is not None:
-        timed: Sequence[Timed | None] = measured(graphs, profile, batch=latencies[0].batch, backend=backend, on=on or "cpu")
-    else:
-        timed = [None] * len(graphs)
-    found = [
-        Predicted(" ".join([name, *given]), graph, latency, time)
-        for name, graph, latency, time in zip(names, graphs, latencies, timed, strict=True)
-    ]
+        batch = request.batch or profile.batch
+        timed = measured(dict(zip(labels, graphs, strict=True)), profile, batch=batch, backend=backend, on=on or "cpu")
+    found = [Predicted(label, graph, latency, timed.get(label)) for label, graph, latency in zip(labels, graphs, latencies, strict=True)]
     if is_page and output is not None:
         _draw(found, profile, per or "block", top, Path(output))
         return
@@ -122,22 +118,31 @@ def backend_of(profile: Profile, asked: str | None) -> str:
 
     Raises LawError for a device that was not calibrated by running networks here.
     """
-    found = asked or getattr(profile, "backend", None) or BACKENDS.get(profile.fusion)
+    found: str | None = asked or getattr(profile, "backend", None)
     if found is None:
         raise LawError(
-            f"{profile.device} was not calibrated by running networks on a machine like this ({profile.runtime}), so that no time measured "
-            "here is its own. Compare all the same with --backend eager."
+            f"{profile.device} was not calibrated by archspace ({profile.runtime}), so that it does not say what to measure with. "
+            "To compare all the same, add --backend eager."
         )
     return found
 
 
-def measured(graphs: Sequence[Graph], profile: Profile, *, batch: int, backend: str, on: str) -> tuple[Timed, ...]:
-    """What the networks take on this machine, in rounds that take turns; one per graph, in their order. Raises MissingPackageError."""
+def measured(graphs: Mapping[str, Graph], profile: Profile, *, batch: int, backend: str, on: str) -> dict[str, Timed]:
+    """What the networks take on this machine, in rounds that take turns. Those that the backend cannot run are left out, with a line each.
+
+    Raises LawError where none can be run, UnknownNameError for a backend that is none, MissingPackageError for one that is not installed.
+    """
     import archspace
 
     threads = profile.threads or 1
-    times = archspace.measure(list(graphs), backends=(backend,), on=on, batch=batch, threads=threads)
-    return tuple([Timed(time.measured_ms, backend, on, threads) for time in times])
+    named = [replace(graph, name=label) for label, graph in graphs.items()]
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        times = archspace.measure(named, backends=(backend,), on=on, batch=batch, threads=threads)
+    for warning in said:
+        if issubclass(warning.category, UserWarning):
+            click.echo(f"warning: {warning.message}", err=True)
+    return {time.model: Timed(time.measured_ms, backend, on, threads) for time in times}
 
 
 def _draw(found: Sequence[Predicted], profile: Profile, per: str, top: int | None, path: Path) -> None:
@@ -148,7 +153,8 @@ def _draw(found: Sequence[Predicted], profile: Profile, per: str, top: int | Non
         raise MissingPackageError(error.name or "plotly", "search") from None
     notes = page_notes(found, profile)
     if len(found) == 1:
-        figure = network_figure(found[0].label, found[0].latency, found[0].parts(per, top), notes)
+        one = found[0]
+        figure = network_figure(f"{one.label}: {one.amount}", one.latency, one.parts(per, top), per, notes)
     else:
         figure = networks_figure([one.label for one in found], [one.latency for one in found], notes)
     write_figure(figure, path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -72,7 +72,12 @@ def costliest(parts: Sequence[Part], top: int, what: str = "others") -> tuple[Pa
     return (*ranked[:top], *others, *(part for part in parts if part.name == CONSTANT))
 
 
-def _part(name: str, rows: Iterable[KernelLatency], constant_ms: float = 0.0) -> Part:
-    rows = tuple(rows)
-    sums = [sum([getattr(row, cause) for row in rows]) for cause in ("compute_ms", "memory_ms", "overhead_ms")]
-    return Part(name, rows, *sums, constant_ms)
+def _part(name: str, rows: Sequence[KernelLatency], constant_ms: float = 0.0) -> Part:
+    return Part(
+        name,
+        tuple(rows),
+        compute_ms=sum([row.compute_ms for row in rows]),
+        memory_ms=sum([row.memory_ms for row in rows]),
+        overhead_ms=sum([row.overhead_ms for row in rows]),
+        constant_ms=constant_ms,
+    )

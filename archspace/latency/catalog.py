@@ -151,7 +151,7 @@ def _own_profile(name: str, folder: Path) -> Profile:
 def _names_in(folder: Path) -> tuple[str, ...]:
     """Names of the profiles in a folder that may not be there; hidden files are no profiles."""
     try:
-        found = sorted(os.listdir(folder))
+        found = sorted(path.name for path in folder.iterdir())
     except (OSError, ValueError):
         return ()
-    return tuple(name.removesuffix(".json") for name in found if name.endswith(".json") and not name.startswith("."))
+    return tuple([name.removesuffix(".json") for name in found if name.endswith(".json") and not name.startswith(".")])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from html import escape
 
 import plotly.graph_objects as go
@@ -23,45 +24,47 @@ CAUSES: Mapping[str, tuple[str, str]] = {
 TYPE_COLORS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#7a7a7a", "#b0b0b0", "#4d4d4d")
 REST_COLOR = "#e4e6ea"
 BAR_PIXELS, LEAST_PANEL = 24, 96
-WIDTH, TOP, NOTE_PIXELS, GAP = 1040, 120, 18, 110
+WIDTH, TOP, NOTE_PIXELS, GAP = 1040, 104, 18, 110
 MOST_NAMED = 120  # bars with a name each
 
 
-def network_figure(label: str, latency: Latency, parts: Sequence[Part], notes: Sequence[str]) -> go.Figure:
-    """One network: a bar per part (`archspace.latency.breakdown`) from top to bottom, below it one per op type, the longest first."""
+def network_figure(title: str, latency: Latency, parts: Sequence[Part], per: str, notes: Sequence[str]) -> go.Figure:
+    """One network: a bar per part (`breakdown(latency, per)`) from top to bottom, below them one per op type, the longest first."""
     types = sorted((part for part in breakdown(latency, "type") if part.name != CONSTANT), key=lambda part: -part.ms)
-    panels = [("Time of each part, by cause", list(parts)), ("Time of each op type, by cause", types)]
+    panels = [(f"Time of each {per}, by cause", list(parts)), ("Time of each op type, by cause", types)]
     figure, heights = _panels(panels)
     for row, (_, bars) in enumerate(panels, start=1):
-        for cause, (name, color) in CAUSES.items():
-            if cause == "constant_ms" and not latency.constant_ms:
-                continue
+        for cause, (name, color) in _causes_of([total(latency)]).items():
             _bars(figure, row, bars, [getattr(part, cause) for part in bars], name, color, in_legend=row == 1)
-        _end_labels(figure, row, bars, latency.ms)
-    return _finished(figure, f"{label}: {latency}", notes, heights)
+        _end_labels(figure, row, bars, [f"{_ms(part.ms)}, {100 * part.ms / latency.ms:.1f} %" if part.ms else "0 ms" for part in bars])
+    return _finished(figure, title, notes, heights, below=70)
 
 
 def networks_figure(labels: Sequence[str], latencies: Sequence[Latency], notes: Sequence[str]) -> go.Figure:
     """Several networks on one device: a bar each, by cause; below it what share each op type takes, as in figure 2 of ShuffleNet v2."""
-    wholes = [Part(label, *_causes(latency)) for label, latency in zip(labels, latencies, strict=True)]
+    wholes = [replace(total(latency), name=label) for label, latency in zip(labels, latencies, strict=True)]
     shares = [{part.name: part.ms for part in breakdown(latency, "type")} for latency in latencies]
-    names = sorted({name for share in shares for name in share}, key=lambda name: -sum(share.get(name, 0.0) for share in shares))
+    taken = {name: sum(share.get(name, 0.0) for share in shares) for share in shares for name in share}
+    names = sorted((name for name in taken if taken[name]), key=lambda name: (name == CONSTANT, -taken[name]))
     figure, heights = _panels([("Time of each network, by cause", wholes), ("Share of each op type", wholes)])
-    for cause, (name, color) in CAUSES.items():
-        if any(getattr(part, cause) for part in wholes):
-            _bars(figure, 1, wholes, [getattr(part, cause) for part in wholes], name, color, in_legend=True)
-    for i, name in enumerate(sorted(names, key=lambda name: name == CONSTANT)):
+    for cause, (name, color) in _causes_of(wholes).items():
+        _bars(figure, 1, wholes, [getattr(part, cause) for part in wholes], name, color, in_legend=True)
+    for i, name in enumerate(names):
         color = REST_COLOR if name == CONSTANT else TYPE_COLORS[i % len(TYPE_COLORS)]
         values = [100 * share.get(name, 0.0) / part.ms if part.ms else 0.0 for share, part in zip(shares, wholes, strict=True)]
         _bars(figure, 2, wholes, values, name.strip("()"), color, in_legend=True, unit="%")
-    _end_labels(figure, 1, wholes, None)
+    _end_labels(figure, 1, wholes, [f"{_ms(latency.ms)} ± {latency.interval_pct:.0f} %" for latency in latencies])
     figure.update_xaxes(title_text="% of the network's time", range=[0, 100], row=2, col=1)
-    return _finished(figure, f"Latency on {latencies[0].device}, batch {latencies[0].batch}", notes, heights)
+    return _finished(figure, f"Latency on {latencies[0].device}, batch {latencies[0].batch}", notes, heights, below=130)
 
 
-def _causes(latency: Latency) -> tuple[tuple[()], float, float, float, float]:
-    whole = total(latency)
-    return (), whole.compute_ms, whole.memory_ms, whole.overhead_ms, whole.constant_ms
+def _ms(value: float) -> str:
+    return f"{value:.3g} ms" if value < 1000 else f"{value:.0f} ms"
+
+
+def _causes_of(wholes: Sequence[Part]) -> dict[str, tuple[str, str]]:
+    """The causes that take any time at all."""
+    return {cause: look for cause, look in CAUSES.items() if any(getattr(part, cause) for part in wholes)}
 
 
 def _panels(panels: Sequence[tuple[str, Sequence[Part]]]) -> tuple[go.Figure, list[int]]:
@@ -79,7 +82,13 @@ def _panels(panels: Sequence[tuple[str, Sequence[Part]]]) -> tuple[go.Figure, li
     for row, (_, bars) in enumerate(panels, start=1):
         shown = ticks(len(bars), MOST_NAMED)
         figure.update_yaxes(
-            tickvals=list(shown), ticktext=[escape(bars[i].name) for i in shown], autorange="reversed", showgrid=False, row=row, col=1
+            tickvals=list(shown),
+            ticktext=[escape(bars[i].name) for i in shown],
+            range=[len(bars) - 0.5, -0.5],
+            showgrid=False,
+            zeroline=False,
+            row=row,
+            col=1,
         )
         figure.update_xaxes(title_text="ms", rangemode="tozero", zeroline=False, row=row, col=1)
     return figure, heights
@@ -104,15 +113,14 @@ def _bars(
     figure.add_trace(trace, row=row, col=1)
 
 
-def _end_labels(figure: go.Figure, row: int, bars: Sequence[Part], whole: float | None) -> None:
-    """What each bar adds up to, behind its end, and its share of the whole."""
-    texts = [f" {part.ms:.3g} ms" + (f", {100 * part.ms / whole:.1f} %" if whole else "") for part in bars]
+def _end_labels(figure: go.Figure, row: int, bars: Sequence[Part], texts: Sequence[str]) -> None:
+    """What is said of each bar, behind its end."""
     figure.add_trace(
         go.Scatter(
             x=[part.ms for part in bars],
             y=list(range(len(bars))),
             mode="text",
-            text=texts,
+            text=[f" {text}" for text in texts],
             textposition="middle right",
             textfont={"size": 11, "color": "#5a6068"},
             cliponaxis=False,
@@ -124,24 +132,22 @@ def _end_labels(figure: go.Figure, row: int, bars: Sequence[Part], whole: float 
     )
 
 
-def _finished(figure: go.Figure, title: str, notes: Sequence[str], heights: Sequence[int]) -> go.Figure:
-    """The title, what to know of the numbers below it, the legends above their panels."""
+def _finished(figure: go.Figure, title: str, notes: Sequence[str], heights: Sequence[int], below: int) -> go.Figure:
+    """The title, what to know of the numbers below it, one legend beside the first panel's title and one `below` the last."""
     plot = sum(heights) + GAP * (len(heights) - 1)
     top = TOP + NOTE_PIXELS * len(notes)
-    bottom = 70
     lines = [escape(title), *(f"<span style='font-size:12px;color:#5a6068'>{escape(note)}</span>" for note in notes)]
-    below = heights[1] / plot  # of the second panel's upper edge
-    legend = {"orientation": "h", "x": 1, "xanchor": "right", "yanchor": "bottom", "traceorder": "normal"}
+    legend = {"orientation": "h", "traceorder": "normal"}
     figure.update_layout(
         barmode="stack",
         bargap=0.25,
         template="plotly_white",
         width=WIDTH,
-        height=plot + top + bottom,
-        margin={"l": 40, "r": 120, "t": top, "b": bottom},
+        height=plot + top + below,
+        margin={"l": 40, "r": 120, "t": top, "b": below},
         title={"text": "<br>".join(lines), "x": 0, "xref": "paper", "y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 24}},
-        legend={**legend, "y": 1 + 4 / plot},
-        legend2={**legend, "y": below + 4 / plot},
+        legend={**legend, "x": 1, "xanchor": "right", "y": 1 + 4 / plot, "yanchor": "bottom"},
+        legend2={**legend, "x": 0, "xanchor": "left", "y": -56 / plot, "yanchor": "top"},
     )
     figure.update_yaxes(automargin=True)
     return figure
