@@ -96,18 +96,22 @@ def test_one_device_is_shown_in_full(archspace: Archspace) -> None:
     profile = load_profile("sd810")
     assert (code, err) == (0, "")
     assert out.startswith("sd810: Qualcomm Snapdragon 810\n")
-    words = ("the authors' Neon-based library", "paper", "vector width  4", "29 to 75 kernels", profile.source)
+    kernels = profile.ranges.kernels
+    assert kernels is not None
+    words = (profile.runtime, profile.fusion, "vector width  4", f"{kernels[0]:g} to {kernels[1]:g} kernels", profile.source)
     assert [word for word in words if word not in out] == []
     assert " ".join(profile.provenance.split()) in " ".join(out.split())
-    depthwise = next(line for line in out.splitlines() if line.startswith("depthwise"))
-    assert depthwise.split()[1:] == ["-", "1660", "1660", "1660"]  # no multiply-adds, then bytes in, out and of weights
     data = told(archspace, "sd810")
     assert (data["schema"], data["origin"], data["shadows_shipped"]) == (1, "shipped", False)
-    assert data["profile"]["coefficients"]["depthwise"]["ms_per_gb_in"] == 1660
-    assert data["profile"]["ranges"]["kernels"] == [29, 75]
+    assert data["profile"]["ranges"]["kernels"] == list(kernels)
     assert data["profile"]["interval_pct"] == profile.interval_pct
     rows = list(csv.DictReader(io.StringIO(archspace("devices", "sd810", "--format", "csv").out)))
-    assert {row["op_type"]: float(row["ms_per_gmadd"]) for row in rows}["grouped"] == 249
+    assert {row["op_type"] for row in rows} == set(profile.coefficients) == set(data["profile"]["coefficients"])
+    for row in rows:
+        coefficients = profile.coefficients[row["op_type"]]
+        assert data["profile"]["coefficients"][row["op_type"]]["ms_per_gmadd"] == coefficients.ms_per_gmadd == float(row["ms_per_gmadd"])
+        line = next(line for line in out.splitlines() if line.startswith(f"{row['op_type']} "))
+        assert f"{coefficients.ms_per_gmadd:.4g}" in line.split() or not coefficients.ms_per_gmadd
 
 
 def test_a_file_is_shown_like_a_device(archspace: Archspace) -> None:
@@ -151,6 +155,15 @@ def test_an_own_name_and_a_file_are_devices_everywhere(words: tuple[str, ...], a
         assert out != shipped
     code, _, err = archspace(*words, "--device", "phnoe")
     assert (code, err) == (2, "archspace: unknown device 'phnoe'. Did you mean 'phone'?\n")
+
+
+def test_a_search_takes_an_own_device(archspace: Archspace, own: Path) -> None:
+    write_profile(own / "phone.json")
+    Path("space.toml").write_text('family = "shufflenet_v1"\n[parameters.groups]\nchoices = [1, 2]\n', encoding="utf-8")
+    search = ("search", "space.toml", "--minimize", "latency_ms", "--trials", "2", "--sampler", "random", "-o", "out")
+    code, out, _ = archspace(*search, "--device", "phone")
+    assert code == 0
+    assert "one batch of 8 on phone" in out
 
 
 def test_devices_complete_in_the_shell(own: Path) -> None:

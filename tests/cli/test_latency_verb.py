@@ -7,7 +7,7 @@ import io
 import json
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ from archspace.cli.latency import backend_of
 from archspace.cli.latency_tables import in_ms
 from archspace.errors import LawError
 from archspace.ir.ops import Conv2d, Opaque
-from archspace.latency import load_profile
+from archspace.latency import breakdown, load_profile
+from archspace.latency.profile import DEVICES
 
 Archspace = Callable[..., Any]
 V2 = "shufflenet_v2"
@@ -114,7 +115,9 @@ def test_several_networks_stand_in_one_table_with_ratios_and_intervals(archspace
     ratio = f"x{second.ms / first.ms:.2f}"
     assert cells(out, V2)[1:6] == [text(second.ms), text(second.low_ms), "to", text(second.high_ms), ratio]
     assert cells(out, "shufflenet_v1@g=3")[5] == "x1.00"
-    assert "fenet: extrapolates: 77 kernels, fitted on 29 to 75\n" in out
+    reasons = predict(build("fenet"), "gtx1080ti").extrapolates
+    assert reasons  # more kernels than the fit has seen
+    assert [reason for reason in reasons if f"fenet: extrapolates: {reason}\n" not in out] == []
     models = told(archspace, "shufflenet_v1@g=3", V2, *GPU)["models"]
     assert [model["ratio"] for model in models] == [1, second.ms / first.ms]
 
@@ -139,7 +142,7 @@ def test_csv_has_the_rows_of_one_network_and_the_totals_of_several(archspace: Ar
     assert [line["model"] for line in lines] == [V2, "fenet"]
     assert float(lines[0]["latency_ms"]) == latency.ms
     assert (lines[0]["lower_bound"], lines[0]["extrapolates"]) == ("False", "")
-    assert lines[1]["extrapolates"] == "77 kernels, fitted on 29 to 75"
+    assert lines[1]["extrapolates"] == "; ".join(predict(build("fenet"), "gtx1080ti").extrapolates) != ""
 
 
 def test_a_batch_of_another_size_is_predicted_with_a_flag(archspace: Archspace) -> None:
@@ -163,14 +166,18 @@ def test_unknown_work_makes_the_total_a_lower_bound_and_is_never_silent(archspac
     assert f"{opaque}: lower bound: 1 op is of unknown work" in out
 
 
-def test_op_types_that_the_fit_has_no_price_for_are_named(archspace: Archspace) -> None:
-    free = replace(load_profile("sd810"), coefficients={"default": load_profile("sd810").coefficients["default"]}, constant_ms=1.0)
-    names = {row.op_type for row in predict(build("fenet"), free).rows}
-    _, out, _ = archspace("latency", "fenet", "--device", "sd810")
-    unpriced = {row.op_type for row in predict(build("fenet"), "sd810").rows if not row.ms}
-    assert set() < unpriced < names
+def test_op_types_that_the_fit_has_no_price_for_are_named(archspace: Archspace, tmp_path: Path) -> None:
+    data = json.loads((DEVICES / "gtx1080ti.json").read_text(encoding="utf-8"))
+    path = tmp_path / "convolutions.json"
+    path.write_text(json.dumps({**data, "coefficients": {"default": {}, "dense": {"ms_per_gmadd": 200}}}), encoding="utf-8")
+    parts = [part for part in breakdown(predict(build("fenet"), path), "type") if part.kernels]
+    unpriced = {part.name for part in parts if not part.ms}
+    assert set() < unpriced < {part.name for part in parts}
+    _, out, _ = archspace("latency", "fenet", "--device", str(path))
     said = next(line for line in out.splitlines() if line.startswith("no price"))
-    assert {name for name in names if f"{name} (" in said} == unpriced
+    assert {part.name for part in parts if f" {part.name} (" in said} == unpriced
+    _, out, _ = archspace("latency", "fenet", "fenet", "--device", str(path))
+    assert f"no price in the device's fit for {', '.join(sorted(unpriced))}: 0 ms\n" in out
 
 
 def test_options_of_the_model_are_its_name(archspace: Archspace) -> None:
@@ -224,7 +231,7 @@ class Row:
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """What the timing was asked; it finds every network a fifth faster than the GPU's prediction, and cannot run FE-Net."""
+    """What the timing was asked; it finds every network twice as fast as it is predicted for the GPU, and cannot run FE-Net."""
     calls: list[dict[str, Any]] = []
 
     def measure(models: Any, **options: Any) -> tuple[Row, ...]:
@@ -232,7 +239,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         if any(graph.name == "fenet" for graph in models):
             warnings.warn("fenet: eager cannot run it", UserWarning, stacklevel=1)
         batch = options["batch"]
-        return tuple(Row(graph.name, 0.8 * predict(graph, "gtx1080ti", batch=batch).ms) for graph in models if graph.name != "fenet")
+        return tuple(Row(graph.name, 0.5 * predict(graph, "gtx1080ti", batch=batch).ms) for graph in models if graph.name != "fenet")
 
     monkeypatch.setattr(package, "measure", measure, raising=False)
     return calls
@@ -245,16 +252,16 @@ def test_measured_and_predicted_stand_side_by_side(archspace: Archspace, asked: 
     (model,) = told(archspace, V2, *GPU, *MEASURED)["models"]
     assert asked == [{"models": [V2], "backends": ("eager",), "on": "cpu", "batch": 8, "threads": 1}]
     assert model["measured"] == {
-        "measured_ms": pytest.approx(0.8 * model["latency_ms"]),
+        "measured_ms": pytest.approx(0.5 * model["latency_ms"]),
         "backend": "eager",
         "on": "cpu",
         "threads": 1,
-        "error_pct": pytest.approx(25),  # 1 / 0.8 - 1
-        "within_interval": False,  # 20 % below, and the interval is 11 % to either side
+        "error_pct": pytest.approx(100),  # 1 / 0.5 - 1
+        "within_interval": False,  # half of it is far below
         "ratio": 1,
     }
     _, out, _ = archspace("latency", V2, *GPU, *MEASURED)
-    assert "ms here (eager on cpu, threads 1): predicted +25.0 %, outside the interval\n" in out
+    assert "ms here (eager on cpu, threads 1): predicted +100.0 %, outside the interval\n" in out
 
 
 def test_several_networks_are_measured_in_one_go_and_told_apart(archspace: Archspace, asked: list[dict[str, Any]]) -> None:
@@ -265,18 +272,24 @@ def test_several_networks_are_measured_in_one_go_and_told_apart(archspace: Archs
     ]
     assert models[1]["measured"]["ratio"] == pytest.approx(models[1]["ratio"])
     _, out, _ = archspace("latency", *specs, *GPU, *MEASURED)
-    assert cells(out, specs[1])[-1 - 2 * 4 :][0] == "%"  # before the four causes
-    assert "+25.0 %" in out
+    whole = [predict(build("shufflenet_v1", groups=groups), "gtx1080ti").ms for groups in (3, 8)]
+    assert cells(out, specs[1])[5:10] == [
+        f"x{whole[1] / whole[0]:.2f}",
+        f"{0.5 * whole[1]:.3f}",
+        f"x{whole[1] / whole[0]:.2f}",
+        "+100.0",
+        "%",
+    ]
     assert "measured: here, eager on cpu, threads 1; off: predicted against measured" in out
     _, out, _ = archspace("latency", *specs, *GPU, *MEASURED, "--format", "csv")
-    assert [float(line["measured_error_pct"]) for line in csv.DictReader(io.StringIO(out))] == pytest.approx([25, 25])
+    assert [float(line["measured_error_pct"]) for line in csv.DictReader(io.StringIO(out))] == pytest.approx([100, 100])
 
 
 @pytest.mark.usefixtures("asked")
 def test_a_network_that_cannot_be_run_is_named_and_predicted_all_the_same(archspace: Archspace) -> None:
     code, out, err = archspace("latency", "fenet", V2, *GPU, *MEASURED)
     assert (code, err) == (0, "warning: fenet: eager cannot run it\n")
-    assert "+25.0 %" in out
+    assert "+100.0 %" in out
     _, out, _ = archspace("latency", "fenet", V2, *GPU, *MEASURED, "--format", "json")
     assert [model["measured"] is None for model in json.loads(out)["models"]] == [True, False]
 

@@ -93,7 +93,7 @@ def test_near_names_are_looked_for_among_shipped_and_own_devices(own: Path) -> N
     for name, near in (("myphone", "my_phone"), ("gtx1080", "gtx1080ti")):
         with pytest.raises(UnknownNameError, match=rf"unknown device '{name}'\. Did you mean '{near}'\?"):
             load_profile(name)
-    with pytest.raises(UnknownNameError, match="Known: gtx1080ti, my_phone"):
+    with pytest.raises(UnknownNameError, match=f"Known: .*{', '.join(device_names())}"):
         load_profile("")
 
 
