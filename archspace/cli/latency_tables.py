@@ -77,8 +77,9 @@ def _total_lines(one: Predicted) -> list[str]:
     """The total with its interval, its causes, and what to know before it is believed."""
     latency, whole = one.latency, total(one.latency)
     text = in_ms(latency.ms)
-    lines = [f"latency         {one.amount}", f"80 % interval   {text(latency.low_ms)} to {text(latency.high_ms)} ms"]
+    lines = [f"latency         {one.amount}"]
     if whole.ms:
+        lines.append(f"80 % interval   {text(latency.low_ms)} to {text(latency.high_ms)} ms")
         shares = [f"{cause} {format_share(getattr(whole, f'{cause}_ms') / whole.ms)}" for cause in CAUSES]
         lines.append(f"by cause        {', '.join(shares)}")
     if one.timed:

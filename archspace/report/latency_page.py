@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from html import escape
+from textwrap import wrap
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
@@ -26,6 +27,7 @@ REST_COLOR = "#e4e6ea"
 BAR_PIXELS, LEAST_PANEL = 24, 96
 WIDTH, TOP, NOTE_PIXELS, GAP = 1040, 104, 18, 110
 MOST_NAMED = 120  # bars with a name each
+LONGEST_NAME, LONGEST_LINE = 48, 150  # characters
 
 
 def network_figure(title: str, latency: Latency, parts: Sequence[Part], per: str, notes: Sequence[str]) -> go.Figure:
@@ -62,6 +64,11 @@ def _ms(value: float) -> str:
     return f"{value:.3g} ms" if value < 1000 else f"{value:.0f} ms"
 
 
+def _short(name: str) -> str:
+    """A name that leaves room for its bar: of a long one the end, which tells it from its neighbours."""
+    return name if len(name) <= LONGEST_NAME else f"...{name[3 - LONGEST_NAME :]}"
+
+
 def _causes_of(wholes: Sequence[Part]) -> dict[str, tuple[str, str]]:
     """The causes that take any time at all."""
     return {cause: look for cause, look in CAUSES.items() if any(getattr(part, cause) for part in wholes)}
@@ -83,7 +90,7 @@ def _panels(panels: Sequence[tuple[str, Sequence[Part]]]) -> tuple[go.Figure, li
         shown = ticks(len(bars), MOST_NAMED)
         figure.update_yaxes(
             tickvals=list(shown),
-            ticktext=[escape(bars[i].name) for i in shown],
+            ticktext=[escape(_short(bars[i].name)) for i in shown],
             range=[len(bars) - 0.5, -0.5],
             showgrid=False,
             zeroline=False,
@@ -135,8 +142,9 @@ def _end_labels(figure: go.Figure, row: int, bars: Sequence[Part], texts: Sequen
 def _finished(figure: go.Figure, title: str, notes: Sequence[str], heights: Sequence[int], below: int) -> go.Figure:
     """The title, what to know of the numbers below it, one legend beside the first panel's title and one `below` the last."""
     plot = sum(heights) + GAP * (len(heights) - 1)
-    top = TOP + NOTE_PIXELS * len(notes)
-    lines = [escape(title), *(f"<span style='font-size:12px;color:#5a6068'>{escape(note)}</span>" for note in notes)]
+    small = [line for note in notes for line in wrap(note, LONGEST_LINE)]
+    top = TOP + NOTE_PIXELS * len(small)
+    lines = [escape(title), *(f"<span style='font-size:12px;color:#5a6068'>{escape(line)}</span>" for line in small)]
     legend = {"orientation": "h", "traceorder": "normal"}
     figure.update_layout(
         barmode="stack",
@@ -145,7 +153,15 @@ def _finished(figure: go.Figure, title: str, notes: Sequence[str], heights: Sequ
         width=WIDTH,
         height=plot + top + below,
         margin={"l": 40, "r": 120, "t": top, "b": below},
-        title={"text": "<br>".join(lines), "x": 0, "xref": "paper", "y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 24}},
+        title={
+            "text": "<br>".join(lines),
+            "x": 0,
+            "xref": "container",
+            "y": 1,
+            "yref": "container",
+            "yanchor": "top",
+            "pad": {"t": 24, "l": 20},
+        },
         legend={**legend, "x": 1, "xanchor": "right", "y": 1 + 4 / plot, "yanchor": "bottom"},
         legend2={**legend, "x": 0, "xanchor": "left", "y": -56 / plot, "yanchor": "top"},
     )

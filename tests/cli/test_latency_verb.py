@@ -18,7 +18,7 @@ from archspace import Builder, build, predict, save
 from archspace.cli.latency import backend_of
 from archspace.cli.latency_tables import in_ms
 from archspace.errors import LawError
-from archspace.ir.ops import Conv2d, Opaque
+from archspace.ir.ops import Conv2d, Opaque, ReLU
 from archspace.latency import breakdown, load_profile
 from archspace.latency.profile import DEVICES
 
@@ -178,6 +178,21 @@ def test_op_types_that_the_fit_has_no_price_for_are_named(archspace: Archspace, 
     assert {part.name for part in parts if f" {part.name} (" in said} == unpriced
     _, out, _ = archspace("latency", "fenet", "fenet", "--device", str(path))
     assert f"no price in the device's fit for {', '.join(sorted(unpriced))}: 0 ms\n" in out
+
+
+def test_a_network_that_takes_no_time_has_no_shares(archspace: Archspace, tmp_path: Path) -> None:
+    b = Builder("nothing")
+    save(b.build(b.add("act", ReLU(), b.input((4, 10)))), tmp_path / "nothing.json")
+    device = json.loads((DEVICES / "gtx1080ti.json").read_text(encoding="utf-8"))
+    device |= {"constant_ms": 0, "ms_per_input_mpixel": 0, "coefficients": {"default": {}}}
+    (tmp_path / "free.json").write_text(json.dumps(device), encoding="utf-8")
+    words = (str(tmp_path / "nothing.json"), "--device", str(tmp_path / "free.json"))
+    (model,) = told(archspace, *words)["models"]
+    assert (model["latency_ms"], model["ratio"], model["rows"][0]["share"]) == (0, None, None)
+    assert cells(archspace("latency", *words).out, "act") == ["act", "1", *"-----"]
+    assert archspace("latency", *words[:1], *words).code == 0
+    for names in (words, (words[0], *words)):
+        assert archspace("latency", *names, "-o", str(tmp_path / "page.html"), "--force").code == 0
 
 
 def test_options_of_the_model_are_its_name(archspace: Archspace) -> None:

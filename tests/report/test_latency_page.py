@@ -73,6 +73,16 @@ def test_title_and_notes_are_shown_as_they_are_written() -> None:
     assert "Time of each block, by cause" in [annotation.text for annotation in figure.layout.annotations]
 
 
+def test_long_names_are_cut_in_front_and_long_notes_broken() -> None:
+    latency = predict(build("shufflenet_v2"), GPU)
+    name = "a.scope." * 9 + "last"
+    figure = network_figure("x", latency, [replace(breakdown(latency)[0], name=name)], "block", ["word " * 60])
+    (shown,) = figure.layout.yaxis.ticktext
+    assert (len(shown), shown[:3], shown[3:]) == (48, "...", name[-45:])
+    assert figure.data[0].hovertext[0] == name
+    assert figure.layout.title.text.count("<br>") == 2  # 300 characters are two lines of at most 150
+
+
 def test_the_page_grows_with_its_bars() -> None:
     heights = [network_figure("x", latency, breakdown(latency), "block", ()).layout.height for latency in _sizes()]
     assert heights[1] - heights[0] == 24 * (len(breakdown(_sizes()[1])) - len(breakdown(_sizes()[0])))
