@@ -36,7 +36,8 @@ PACKAGES = {
     "cli": {"click", "rich"},
     "__main__": {"click", "rich"},
 }
-LOCAL_PACKAGES = {"networkx", "platformdirs"}  # inside functions only, on floors 0 to 4
+LOCAL_PACKAGES = {"networkx"}  # inside functions only, on floors 0 to 4
+OF_LATENCY = {"numpy", "scipy", "platformdirs"}  # inside its functions only: fitting a device, and where own profiles lie
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,8 @@ def _allowed_package(part: str, package: str, item: Import) -> bool:
     if package in PACKAGES.get(part, ()):
         return True
     on_low_floor = part in FLOORS and FLOORS[part][0] <= 4
-    return on_low_floor and package in LOCAL_PACKAGES and not item.at_load
+    local = LOCAL_PACKAGES | (OF_LATENCY if part == "latency" else set())
+    return on_low_floor and package in local and not item.at_load
 
 
 def part_of(path: Path) -> str:

@@ -18,6 +18,7 @@ from archspace.cli.output import Table, emit, output_options
 from archspace.errors import LawError
 from archspace.latency import Device, Profile, add_device, listed_devices, load_profile, remove_device
 from archspace.latency.catalog import own_folder
+from archspace.latency.profile_json import profile_to_dict
 from archspace.units import format_count, format_share
 
 PAGE_WIDTH = 100  # characters: a line that reads well
@@ -75,9 +76,10 @@ def command(ctx: click.Context, words: tuple[str, ...], name: str | None, form: 
             "origin": origin,
             "shadows_shipped": _shadows(device),
             "path": path,
-            "profile": profile_record(profile),
+            "interval_pct": profile.interval_pct,
+            "profile": profile_to_dict(profile),
         },
-        records=lambda: [{"op_type": key, **row} for key, row in profile_record(profile)["coefficients"].items()],
+        records=lambda: [{"op_type": key, **asdict(row)} for key, row in profile.coefficients.items()],
         force=force,
     )
 
@@ -105,16 +107,6 @@ def record(device: Device) -> dict[str, Any]:
     if profile := device.profile:
         said = {key: getattr(profile, key) for key in of_profile} | {key: getattr(profile.error, key) for key in of_error}
     return {"device": device.name, **place, "fault": device.fault, **said}
-
-
-def profile_record(profile: Profile) -> dict[str, Any]:
-    """A profile as JSON values: its fields, and the interval that follows from its error."""
-    values = {f.name: getattr(profile, f.name) for f in fields(profile)}
-    values["coefficients"] = {key: asdict(row) for key, row in profile.coefficients.items()}
-    values |= {key: asdict(values[key]) for key in ("ranges", "error")}
-    return {key: dict(value) if hasattr(value, "items") else value for key, value in values.items()} | {
-        "interval_pct": profile.interval_pct
-    }
 
 
 def _origin(device: Device) -> str:
@@ -167,8 +159,10 @@ def page_tables(profile: Profile, origin: str, path: str, width: int | None) -> 
         "fusion": profile.fusion,
         "constant": f"{profile.constant_ms:g} ms, {profile.ms_per_input_mpixel:g} ms per million input pixels",
         "error": f"{error.mape_pct:.1f} % in the mean ({error.method}: {error.networks} networks, {error.families} families); "
-        f"{format_share(error.within_10_pct_share)} within 10 %, Kendall tau {error.kendall_tau:.2f}",
-        "interval": f"± {profile.interval_pct:.1f} % holds 80 % of networks like these",
+        f"{format_share(error.within_10_pct_share)} within 10 %, Kendall tau {error.kendall_tau:.2f}"
+        + ("" if error.spearman is None else f", Spearman {error.spearman:.2f}"),
+        "interval": f"± {profile.interval_pct:.1f} % holds 80 % of networks like these"
+        + ("" if error.coverage_80_share is None else f"; judged unseen, such intervals held {format_share(error.coverage_80_share)}"),
         "fitted on": _ranges_text(profile),
     }
     facts |= _further(profile)

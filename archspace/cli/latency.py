@@ -118,7 +118,7 @@ def backend_of(profile: Profile, asked: str | None) -> str:
 
     Raises LawError for a device that was not calibrated by running networks here.
     """
-    found: str | None = asked or getattr(profile, "backend", None)
+    found = asked or profile.backend
     if found is None:
         raise LawError(
             f"{profile.device} was not calibrated by archspace ({profile.runtime}), so that it does not say what to measure with. "

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from archspace.errors import FileError, LawError, UnknownNameError
 from archspace.files import check_writable, make_folder, read_json, write_text
-from archspace.latency.profile import DEVICES, Profile, profile_from_dict
+from archspace.latency.profile import DEVICES, Profile
+from archspace.latency.profile_json import profile_from_dict
 
 DATA_VARIABLE = "ARCHSPACE_DATA"
 WORDS = ("add", "remove")  # of `archspace devices`: no names

@@ -21,33 +21,19 @@ from archspace.ir.ops import (
     FURTHER,
     KINDS,
     Activation,
-    AdaptiveAvgPool2d,
     Add,
-    AvgPool2d,
     BatchNorm2d,
     ChannelGather,
     ChannelShuffle,
     ChannelSlice,
     Concat,
     Conv2d,
-    Dropout,
-    FixedShift,
-    Flatten,
-    GroupedShift,
-    Input,
     Linear,
-    MaxPool2d,
-    Multiply,
     Op,
-    Opaque,
-    Pad,
-    Parameter,
     ReLU,
-    Reshape,
-    Softmax,
-    SparseShift,
 )
 from archspace.ir.ops.base import prod
+from archspace.latency.op_types import op_type
 
 Ops = frozenset[type[Op]]
 
@@ -82,34 +68,6 @@ FUSIONS: Mapping[str, FusionRules] = MappingProxyType(
         "paper": FusionRules(follows=_PAPER),
     }
 )
-
-# Op kind -> the op type that its coefficients are keyed by. A convolution's depends on its groups.
-OP_TYPES: Mapping[type[Op], str] = MappingProxyType(
-    {
-        Linear: "linear",
-        **dict.fromkeys((AdaptiveAvgPool2d, AvgPool2d, MaxPool2d), "pool"),
-        **dict.fromkeys((*ACTIVATIONS, Add, BatchNorm2d, Dropout, Multiply, Softmax), "elementwise"),
-        **dict.fromkeys((ChannelGather, ChannelShuffle, ChannelSlice, Concat, FixedShift, GroupedShift, Pad, SparseShift), "movement"),
-        **dict.fromkeys((Flatten, Input, Parameter, Reshape), "movement"),
-        Opaque: "opaque",
-    }
-)
-OP_TYPE_NAMES = ("dense", "grouped", "depthwise", "linear", "pool", "elementwise", "movement", "opaque")
-
-
-def op_type(op: Op) -> str:
-    """The key of its coefficients.
-
-    >>> op_type(Conv2d(8, 8, 3, groups=8)), op_type(Conv2d(8, 8, 1, groups=2)), op_type(Add())
-    ('depthwise', 'grouped', 'elementwise')
-    """
-    if isinstance(op, Conv2d):
-        return "dense" if op.groups == 1 else "depthwise" if op.is_depthwise else "grouped"
-    if type(op).__name__ in FURTHER:
-        from archspace.latency.fusion_further import further_op_type
-
-        return further_op_type(op)
-    return OP_TYPES[type(op)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Op types of the kinds that only networks from elsewhere have, by what the fitted kinds do that is most like them."""
+"""Op types of the kinds that only networks from elsewhere have."""
 
 from __future__ import annotations
 
@@ -51,14 +51,22 @@ from archspace.ir.ops import (
     Unfold,
 )
 
-# Op kind -> the op type that its coefficients are keyed by; of convolutions it depends on their groups.
+# Op kind -> its op type; of convolutions it depends on their groups.
 FURTHER_OP_TYPES: dict[type[Op], str] = {
     **dict.fromkeys((ConvNd, ConvTransposeNd, DynamicConv2d), "dense"),
-    **dict.fromkeys((MatMul, Einsum, ScaledDotProductAttention, LSTM, GRU, RNN), "linear"),
-    **dict.fromkeys((PoolNd, AdaptivePoolNd, Reduce), "pool"),
-    **dict.fromkeys((ELU, GLU, LeakyReLU, LogSoftmax, Mish, PReLU, Tanh, Pointwise, Scan, Interpolate), "elementwise"),
-    **dict.fromkeys((BatchNormNd, GroupNorm, InstanceNorm, LayerNorm, RMSNorm), "elementwise"),
-    **dict.fromkeys((Copy, Stack, Roll, Flip, Repeat, PixelShuffle, PixelUnshuffle, Unfold, Fold, PadNd, Index, Embedding), "movement"),
+    **dict.fromkeys((MatMul, Einsum), "matmul"),
+    ScaledDotProductAttention: "attention",
+    **dict.fromkeys((LSTM, GRU, RNN), "recurrent"),
+    PoolNd: "pool",
+    **dict.fromkeys((AdaptivePoolNd, Reduce), "global_pool"),
+    **dict.fromkeys((LeakyReLU, PReLU), "activation"),
+    **dict.fromkeys((ELU, GLU, Mish, Tanh), "transcendental"),
+    LogSoftmax: "softmax",
+    **dict.fromkeys((Pointwise, Scan, Interpolate), "elementwise"),
+    BatchNormNd: "batch_norm",
+    **dict.fromkeys((GroupNorm, InstanceNorm, LayerNorm, RMSNorm), "norm"),
+    Stack: "concat",
+    **dict.fromkeys((Copy, Roll, Flip, Repeat, PixelShuffle, PixelUnshuffle, Unfold, Fold, PadNd, Index, Embedding), "movement"),
     **dict.fromkeys((Permute, Slice, Select, Expand, FinalState, Overwrite), "movement"),
 }
 

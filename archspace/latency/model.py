@@ -3,8 +3,8 @@
     t = constant + c_px * input pixels + sum over kernels of
         [k + madds * (a + ap / cin_per_group + aq / cout_per_group) + b * bytes in + b' * bytes out + w * weight bytes]
 
-with non-negative coefficients per op type. Batch: elements and multiply-adds of feature maps scale with it, weights, kernels and the
-constant do not. Bytes are those of the profile's dtype.
+with non-negative coefficients per op type; `terms` lists all of them. Batch: elements and multiply-adds of feature maps scale with
+it, weights, kernels and the constant do not. Bytes are those of the profile's dtype.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from archspace.ir.graph import Graph, require_graph
 from archspace.ir.ops import Opaque
 from archspace.latency.catalog import load_profile
 from archspace.latency.fusion import Kernel, fused_kernels
-from archspace.latency.profile import DEFAULT, Profile, Range
+from archspace.latency.profile import Profile, Range
+from archspace.latency.terms import COMPUTE, MEMORY, OVERHEAD, kernel_terms
 from archspace.units import format_count
 
 
@@ -45,8 +46,8 @@ class KernelLatency:
 class Latency:
     """A prediction for one batch, in ms.
 
-    `low_ms` to `high_ms` is the 80 % interval: `interval_pct` on either side, 1.606 times the profile's mean absolute percentage error
-    on unseen networks, as for normal residuals. It is not widened where `extrapolates` has reasons: there it is a lower bound.
+    `low_ms` to `high_ms` is the 80 % interval: `interval_pct` on either side, from the profile's error on unseen
+    networks. It is not widened where `extrapolates` has reasons: there it is a lower bound.
     """
 
     ms: float
@@ -95,8 +96,9 @@ def latency_ms(graph: Graph, profile: Profile, batch: int | None = None) -> floa
 def extrapolations(graph: Graph, profile: Profile, kernels: tuple[Kernel, ...], *, batch: int) -> tuple[str, ...]:
     """Why the profile's fit may not hold: batch, counts outside what it has seen, work of unknown kind. Empty when it should."""
     reasons = []
-    if batch != profile.batch:
-        reasons.append(f"batch {batch}, fitted at {profile.batch}")
+    low, high = profile.ranges.batch or (profile.batch, profile.batch)
+    if not low <= batch <= high:
+        reasons.append(f"batch {batch}, fitted at {low:g}" + (f" to {high:g}" if high > low else ""))
     images, pixels = graph.input_shape[0], _pixels(graph)
     seen: tuple[tuple[str, float, Range | None], ...] = (
         ("kernels", len(kernels), profile.ranges.kernels),
@@ -106,6 +108,10 @@ def extrapolations(graph: Graph, profile: Profile, kernels: tuple[Kernel, ...], 
     for what, value, bounds in seen:
         if bounds is not None and not bounds[0] <= value <= bounds[1]:
             reasons.append(f"{format_count(value)} {what}, fitted on {format_count(bounds[0])} to {format_count(bounds[1])}")
+    if profile.ranges.op_types is not None:
+        unseen = sorted({kernel.op_type for kernel in kernels} - {*profile.ranges.op_types, "opaque"})
+        if unseen:
+            reasons.append(f"op types that the fit has not seen: {', '.join(unseen)}")
     unknown = sorted({node.op.kind for node in graph.nodes if isinstance(node.op, Opaque)})
     if unknown:
         reasons.append(f"ops of unknown kind: {', '.join(unknown)}")
@@ -133,17 +139,13 @@ def _constant_ms(profile: Profile, pixels: int) -> float:
 
 def _causes(kernels: Iterable[Kernel], profile: Profile, scale: float) -> list[tuple[float, float, float]]:
     """(compute, memory, overhead) of each kernel, in ms."""
-    giga_elements = profile.element_bytes * 1e-9
-    default = profile.coefficients[DEFAULT]
+    prices = {name: row.values for name, row in profile.prices().items()}
+    element_bytes, width = profile.element_bytes, profile.vector_width
     causes = []
     for kernel in kernels:
-        c = profile.coefficients.get(kernel.op_type, default)
-        per_gmadd = c.ms_per_gmadd
-        if c.ms_per_gmadd_per_cin or c.ms_per_gmadd_per_cout:
-            cin, cout = kernel.channels_per_group
-            per_gmadd += c.ms_per_gmadd_per_cin / cin + c.ms_per_gmadd_per_cout / cout
-        moved = scale * (c.ms_per_gb_in * kernel.in_elems + c.ms_per_gb_out * kernel.out_elems) + c.ms_per_gb_weights * kernel.weight_elems
-        causes.append((per_gmadd * kernel.madds * scale * 1e-9, moved * giga_elements, c.us_per_kernel * 1e-3))
+        terms = kernel_terms(kernel, scale=scale, element_bytes=element_bytes, vector_width=width)
+        parts = [price * term for price, term in zip(prices[kernel.op_type], terms, strict=True)]
+        causes.append((sum(parts[COMPUTE]), sum(parts[MEMORY]), sum(parts[OVERHEAD])))
     return causes
 
 

@@ -167,8 +167,8 @@ class _Price:
     def of(cls, profile: Profile, latency: Latency, graph: Graph) -> _Price:
         """An op inside a fused kernel costs nothing of its own: only a kernel's leading node has a price."""
         scale = latency.batch / graph.input_shape[0] * profile.element_bytes * 1e-9
-        default = profile.coefficients["default"]
-        kernels = [(row.name, profile.coefficients.get(row.op_type, default)) for row in latency.rows]
+        prices = profile.prices()
+        kernels = [(row.name, prices[row.op_type]) for row in latency.rows]
         return cls(
             {name: (c.ms_per_gb_in + c.ms_per_gb_out) / 2 * scale for name, c in kernels},
             {name: c.us_per_kernel * 1e-3 for name, c in kernels},

@@ -17,6 +17,7 @@ import pytest
 from archspace.cli.devices import list_table
 from archspace.latency import device_names, listed_devices, load_profile
 from archspace.latency.profile import DEVICES
+from archspace.latency.profile_json import profile_from_dict
 
 Archspace = Callable[..., Any]
 
@@ -104,12 +105,13 @@ def test_one_device_is_shown_in_full(archspace: Archspace) -> None:
     data = told(archspace, "sd810")
     assert (data["schema"], data["origin"], data["shadows_shipped"]) == (1, "shipped", False)
     assert data["profile"]["ranges"]["kernels"] == list(kernels)
-    assert data["profile"]["interval_pct"] == profile.interval_pct
+    assert data["interval_pct"] == profile.interval_pct
+    assert profile_from_dict(data["profile"]) == profile
     rows = list(csv.DictReader(io.StringIO(archspace("devices", "sd810", "--format", "csv").out)))
     assert {row["op_type"] for row in rows} == set(profile.coefficients) == set(data["profile"]["coefficients"])
     for row in rows:
         coefficients = profile.coefficients[row["op_type"]]
-        assert data["profile"]["coefficients"][row["op_type"]]["ms_per_gmadd"] == coefficients.ms_per_gmadd == float(row["ms_per_gmadd"])
+        assert float(row["ms_per_gmadd"]) == coefficients.ms_per_gmadd
         line = next(line for line in out.splitlines() if line.startswith(f"{row['op_type']} "))
         assert f"{coefficients.ms_per_gmadd:.4g}" in line.split() or not coefficients.ms_per_gmadd
 

@@ -7,7 +7,7 @@ import io
 import json
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -317,6 +317,8 @@ def test_a_device_that_was_not_calibrated_here_does_not_say_what_to_measure_with
     with pytest.raises(LawError, match="sd810 was not calibrated"):
         backend_of(load_profile("sd810"), None)
     assert backend_of(load_profile("sd810"), "folded") == "folded"
+    mine = replace(load_profile("sd810"), backend="onnxruntime")
+    assert (backend_of(mine, None), backend_of(mine, "eager")) == ("onnxruntime", "eager")
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ def test_a_gathered_channel_is_the_one_that_it_names() -> None:
 
 def test_the_kernel_of_a_gather_reads_what_it_names() -> None:
     kernel = fused_kernels(gathered(), "none")[-1]
-    assert (kernel.names, kernel.op_type, kernel.in_elems, kernel.out_elems) == (("gather",), "movement", 3 * 64, 3 * 64)
+    assert (kernel.names, kernel.op_type, kernel.in_elems, kernel.out_elems) == (("gather",), "shuffle", 3 * 64, 3 * 64)
 
 
 def test_a_gather_of_interleaved_channels_is_a_concat_and_its_shuffle() -> None:

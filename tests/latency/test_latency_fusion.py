@@ -24,8 +24,9 @@ from archspace.ir.ops import (
     Sigmoid,
     SparseShift,
 )
-from archspace.latency.fusion import FUSIONS, OP_TYPE_NAMES, OP_TYPES, Kernel, fused_kernels
+from archspace.latency.fusion import FUSIONS, Kernel, fused_kernels
 from archspace.latency.fusion_further import FURTHER_OP_TYPES
+from archspace.latency.op_types import COARSER, OP_TYPE_NAMES, OP_TYPES
 from archspace.zoo import build
 
 FAMILIES = ("shufflenet_v1", "shufflenet_v2", "mobilenet_v1", "mobilenet_v2", "resnet18", "fenet")
@@ -197,7 +198,8 @@ def test_every_op_kind_has_an_op_type() -> None:
     assert {kind for kind in KINDS.values() if kind is not Conv2d} == set(OP_TYPES)
     assert {OPS[name] for name in FURTHER} == set(FURTHER_OP_TYPES)
     assert set(FURTHER_OP_TYPES.values()) <= set(OP_TYPE_NAMES)
-    assert {*OP_TYPES.values(), "dense", "grouped", "depthwise"} == set(OP_TYPE_NAMES)
+    assert {*OP_TYPES.values(), *FURTHER_OP_TYPES.values(), "dense", "pointwise", "grouped", "depthwise"} == set(OP_TYPE_NAMES)
+    assert set(COARSER.values()) - {""} <= set(OP_TYPE_NAMES)
 
 
 def test_an_unknown_rule_set_names_the_near_one() -> None:

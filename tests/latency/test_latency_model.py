@@ -11,7 +11,8 @@ from archspace.errors import LawError, UnknownNameError
 from archspace.ir import Builder, Graph
 from archspace.ir.ops import Add, Conv2d, Linear, Opaque, ReLU
 from archspace.latency import Profile, latency_ms, load_profile, predict
-from archspace.latency.profile import Coefficients, FitError, Ranges
+from archspace.latency.profile import FitError, Ranges
+from archspace.latency.terms import Coefficients
 from archspace.zoo import build
 
 DENSE = Coefficients(

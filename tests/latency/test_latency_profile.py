@@ -11,7 +11,9 @@ import pytest
 
 from archspace.errors import FileError, UnknownNameError
 from archspace.latency import device_names, load_profile
-from archspace.latency.profile import DEVICES, NORMAL_80, Coefficients, profile_from_dict
+from archspace.latency.profile import DEVICES, NORMAL_80
+from archspace.latency.profile_json import profile_from_dict
+from archspace.latency.terms import Coefficients
 
 
 def shipped() -> Any:
@@ -71,8 +73,8 @@ ERROR = shipped()["error"]
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"archspace_profile": 2}, "reads profile version 1, but the file says 2"),
-        ({"archspace_profile": True}, "reads profile version 1, but the file says True"),
+        ({"archspace_profile": 3}, "reads profile versions up to 2, but the file says 3. Install a newer archspace"),
+        ({"archspace_profile": True}, "reads profile versions up to 2, but the file says True."),
         ({"device": ""}, "p.json: device must be a text, but got ''"),
         ({"batch": 0}, "p.json: batch must be a whole number of at least 1, but got 0"),
         ({"batch": 8.0}, "p.json: batch must be a whole number of at least 1, but got 8.0"),

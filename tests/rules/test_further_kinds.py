@@ -72,4 +72,4 @@ def test_a_grouped_convolution_along_one_axis_is_priced_as_one() -> None:
     (kernel,) = fused_kernels(single_op(ops.ConvNd(6, 8, (3,), groups=2), ((1, 6, 9),)), "none")
     assert (kernel.op_type, kernel.channels_per_group) == ("grouped", (3, 4))
     (kernel,) = fused_kernels(single_op(ops.MatMul(), ((4, 5), (5, 7))), "none")
-    assert (kernel.op_type, kernel.channels_per_group) == ("linear", (5, 5))
+    assert (kernel.op_type, kernel.channels_per_group) == ("matmul", (5, 5))

@@ -16,7 +16,7 @@ from archspace import Builder, Graph, build, predict
 from archspace.errors import LawError, UnknownNameError
 from archspace.ir.ops import ChannelShuffle, Conv2d, Opaque, ReLU
 from archspace.latency import Profile, load_profile
-from archspace.latency.profile import Coefficients
+from archspace.latency.terms import Coefficients
 from archspace.rules import RULES, Lint, lint
 
 

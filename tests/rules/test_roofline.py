@@ -9,7 +9,7 @@ import pytest
 from archspace import Builder, Graph, predict
 from archspace.ir.ops import Conv2d, Opaque, ReLU
 from archspace.latency import Profile, load_profile
-from archspace.latency.profile import Coefficients
+from archspace.latency.terms import Coefficients
 from archspace.rules import lint
 
 
@@ -44,7 +44,7 @@ def test_a_memory_bound_kernel_that_takes_more_than_its_share_is_named() -> None
     (finding,) = lint(block(), select=["R101"], device=profile, thresholds={"R101": {"share": 0.37}}).findings
     assert (finding.code, finding.node, finding.severity) == ("R101", "stage1.unit0.conv", "info")
     assert finding.measured == pytest.approx(share)
-    assert finding.message == "dense: 5.76 ms of memory, 0.0064 ms of multiply-adds, 47% of its block"
+    assert finding.message == "pointwise: 5.76 ms of memory, 0.0064 ms of multiply-adds, 47% of its block"
     assert (finding.excess_mem_elems, finding.excess_ms) == (0, 0)  # it says where time goes, not that it is wasted
 
 

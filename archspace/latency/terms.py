@@ -1,0 +1,67 @@
+"""What a kernel's time is a sum of: one term per coefficient, and the cause that it belongs to.
+
+A coefficient times its term is milliseconds. Bytes and multiply-adds are in units of 1e9; a term that scales with the batch is for the
+batch that is asked for, weights and kernels are not scaled.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from archspace.ir.ops import Conv2d
+from archspace.latency.fusion import Kernel
+
+ALIGNMENT = 4  # channels; a layout that is blocked in memory leaves its fast path where channels per group are no multiple of it
+
+
+@dataclass(frozen=True, slots=True)
+class Coefficients:
+    """What a kernel of one op type costs. All are at least 0; G is 1e9, bytes are of the profile's dtype."""
+
+    us_per_kernel: float = 0.0
+    us_per_group: float = 0.0  # of a convolution with more than one
+    ms_per_gmadd: float = 0.0  # a of the design's formula
+    ms_per_gmadd_per_cin: float = 0.0  # a * p: times madds / (input channels per group)
+    ms_per_gmadd_per_cout: float = 0.0  # a * q: times madds / (output channels per group)
+    ms_per_gmadd_padded: float = 0.0  # madds as if channels per group were rounded up to the vector width
+    ms_per_gmadd_unaligned: float = 0.0  # madds of kernels whose channels per group are no multiple of 4
+    ms_per_gb_in: float = 0.0
+    ms_per_gb_out: float = 0.0
+    ms_per_gb_weights: float = 0.0
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        """In the order of TERMS."""
+        return tuple([getattr(self, name) for name in TERMS])
+
+
+TERMS = tuple(f.name for f in fields(Coefficients))
+OVERHEAD = slice(0, 2)
+COMPUTE = slice(2, 7)
+MEMORY = slice(7, 10)
+
+
+def kernel_terms(kernel: Kernel, *, scale: float, element_bytes: int, vector_width: int | None) -> tuple[float, ...]:
+    """The terms of one kernel in the order of TERMS.
+
+    `scale` is the batch that is asked for over the graph's own. Without a vector width no channels are padded.
+    """
+    gigabytes = element_bytes * 1e-9
+    memory = (kernel.in_elems * scale * gigabytes, kernel.out_elems * scale * gigabytes, kernel.weight_elems * gigabytes)
+    if not kernel.madds:
+        return (1e-3, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, *memory)
+    op = kernel.op
+    groups = op.groups if isinstance(op, Conv2d) else 1
+    cin, cout = kernel.channels_per_group
+    gmadds = kernel.madds * scale * 1e-9
+    # A depthwise convolution runs over its channels as vectors: it is their number that is rounded up.
+    channels = (groups,) if cin == cout == 1 < groups else (cin, cout)
+    padded = gmadds
+    for count in channels if vector_width else ():
+        padded *= _round_up(count, vector_width or 1) / count
+    unaligned = gmadds if any(count % ALIGNMENT for count in channels) else 0.0
+    return (1e-3, groups * 1e-3 if groups > 1 else 0.0, gmadds, gmadds / cin, gmadds / cout, padded, unaligned, *memory)
+
+
+def _round_up(count: int, to: int) -> int:
+    return -(-count // to) * to
