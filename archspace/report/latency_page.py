@@ -45,19 +45,28 @@ def network_figure(title: str, latency: Latency, parts: Sequence[Part], per: str
 def networks_figure(labels: Sequence[str], latencies: Sequence[Latency], notes: Sequence[str]) -> go.Figure:
     """Several networks on one device: a bar each, by cause; below it what share each op type takes, as in figure 2 of ShuffleNet v2."""
     wholes = [replace(total(latency), name=label) for label, latency in zip(labels, latencies, strict=True)]
-    shares = [{part.name: part.ms for part in breakdown(latency, "type")} for latency in latencies]
-    taken = {name: sum(share.get(name, 0.0) for share in shares) for share in shares for name in share}
-    names = sorted((name for name in taken if taken[name]), key=lambda name: (name == CONSTANT, -taken[name]))
+    names, shares = _shown_types([{part.name: part.ms for part in breakdown(latency, "type")} for latency in latencies])
     figure, heights = _panels([("Time of each network, by cause", wholes), ("Share of each op type", wholes)])
     for cause, (name, color) in _causes_of(wholes).items():
         _bars(figure, 1, wholes, [getattr(part, cause) for part in wholes], name, color, in_legend=True)
     for i, name in enumerate(names):
-        color = REST_COLOR if name == CONSTANT else TYPE_COLORS[i % len(TYPE_COLORS)]
-        values = [100 * share.get(name, 0.0) / part.ms if part.ms else 0.0 for share, part in zip(shares, wholes, strict=True)]
+        color = REST_COLOR if name == CONSTANT else TYPE_COLORS[i]
+        values = [100 * share[name] / part.ms if part.ms else 0.0 for share, part in zip(shares, wholes, strict=True)]
         _bars(figure, 2, wholes, values, name.strip("()"), color, in_legend=True, unit="%")
     _end_labels(figure, 1, wholes, [f"{_ms(latency.ms)} ± {latency.interval_pct:.0f} %" for latency in latencies])
     figure.update_xaxes(title_text="% of the network's time", range=[0, 100], row=2, col=1)
     return _finished(figure, f"Latency on {latencies[0].device}, batch {latencies[0].batch}", notes, heights, below=130)
+
+
+def _shown_types(times: Sequence[Mapping[str, float]]) -> tuple[list[str], list[dict[str, float]]]:
+    """Op types by what they take in all networks, those that no colour is left for as one, the constant last; and their times."""
+    taken = {name: sum(share.get(name, 0.0) for share in times) for share in times for name in share}
+    ranked = sorted((name for name in taken if taken[name] and name != CONSTANT), key=lambda name: -taken[name])
+    shown = ranked if len(ranked) <= len(TYPE_COLORS) else ranked[: len(TYPE_COLORS) - 1]
+    rest = ranked[len(shown) :]
+    names = [*shown, *([f"{len(rest)} others"] if rest else []), *([CONSTANT] if taken.get(CONSTANT) else [])]
+    others = {f"{len(rest)} others": rest}
+    return names, [{name: sum(share.get(one, 0.0) for one in others.get(name, [name])) for name in names} for share in times]
 
 
 def _ms(value: float) -> str:

@@ -116,6 +116,17 @@ def test_one_device_is_shown_in_full(archspace: Archspace) -> None:
         assert f"{coefficients.ms_per_gmadd:.4g}" in line.split() or not coefficients.ms_per_gmadd
 
 
+def test_what_a_calibration_adds_is_shown_too(archspace: Archspace) -> None:
+    error = {**json.loads((DEVICES / "gtx1080ti.json").read_text(encoding="utf-8"))["error"], "spearman": 0.987, "coverage_80_share": 0.81}
+    ranges = {"batch": [1, 32], "op_types": ["dense", "linear"]}
+    error["interval_80_pct"] = 9.25
+    write_profile(Path("mine.json"), archspace_profile=2, backend="folded", noise_pct=2.1, samples="mine.csv", error=error, ranges=ranges)
+    out = " ".join(archspace("devices", "mine.json").out.split())
+    for words in ("backend folded", "noise pct 2.1", "samples mine.csv", "Spearman 0.99", "1 to 32 batch, op types dense, linear"):
+        assert words in out
+    assert "± 9.2 % holds 80 % of networks like these; judged unseen, such intervals held 81.0 %" in out
+
+
 def test_a_file_is_shown_like_a_device(archspace: Archspace) -> None:
     write_profile(Path("mine.json"))
     assert archspace("devices", "mine.json").out.startswith("phone: A phone\nfile          mine.json\norigin        file\n")

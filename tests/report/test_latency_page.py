@@ -11,7 +11,8 @@ import pytest
 from archspace import build, predict
 from archspace.latency import Latency, Profile, breakdown, load_profile
 from archspace.latency.breakdown import CONSTANT, costliest
-from archspace.latency.profile import Coefficients
+from archspace.latency.model import KernelLatency
+from archspace.latency.terms import Coefficients
 from archspace.report.latency_page import CAUSES, network_figure, networks_figure
 
 PLAIN = replace(load_profile("sd810"), constant_ms=0.5, ms_per_input_mpixel=0.0)
@@ -105,6 +106,15 @@ def test_several_networks_have_a_bar_each_and_shares_of_a_hundred() -> None:
     assert shares["depthwise"] == pytest.approx(100 * depthwise.ms / latencies[1].ms, rel=1e-12)
     assert list(shares)[-1] == "constant"
     assert figure.layout.title.text.startswith("Latency on gpu, batch 8")
+
+
+def test_op_types_without_a_colour_of_their_own_are_one_layer() -> None:
+    kernels = tuple(KernelLatency(f"op{i}", (f"op{i}",), "block", f"type{i}", float(i), 0.0, 0.0) for i in range(1, 13))
+    figure = networks_figure(("a",), [Latency(78.0, 70.0, 86.0, 10.0, 1, "made_up", 0.0, kernels, ())], ())
+    shares = {trace.name: trace.x[0] for trace in bars(figure, "x2")}
+    assert list(shares) == [*(f"type{i}" for i in range(12, 3, -1)), "3 others"]
+    assert shares["3 others"] == pytest.approx(100 * (1 + 2 + 3) / 78)
+    assert len({trace.marker.color for trace in bars(figure, "x2")}) == 10
 
 
 def test_op_types_that_take_no_time_on_the_device_are_in_no_legend() -> None:
