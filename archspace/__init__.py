@@ -18,7 +18,7 @@ from archspace.ir.serde import load, save
 from archspace.zoo import build
 
 if TYPE_CHECKING:
-    from archspace.latency import predict
+    from archspace.latency import devices, predict
     from archspace.onnx import from_onnx
     from archspace.pytorch import deploy, from_export, from_torch, load_weights, to_module
     from archspace.results import write_results
@@ -36,6 +36,7 @@ __all__ = [
     "analyze",
     "build",
     "deploy",
+    "devices",
     "from_export",
     "from_onnx",
     "from_torch",
@@ -53,6 +54,7 @@ __all__ = [
 _LAZY = {
     "Space": ("archspace.space", ""),
     "deploy": ("archspace.pytorch", "torch"),
+    "devices": ("archspace.latency", ""),
     "from_export": ("archspace.pytorch", "torch"),
     "from_onnx": ("archspace.onnx", "onnx"),
     "from_torch": ("archspace.pytorch", "torch"),

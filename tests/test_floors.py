@@ -37,7 +37,7 @@ PACKAGES = {
     "__main__": {"click", "rich"},
 }
 LOCAL_PACKAGES = {"networkx"}  # inside functions only, on floors 0 to 4
-FITTING = {"numpy", "scipy"}  # inside functions of latency only: fitting a device
+OF_LATENCY = {"numpy", "scipy", "platformdirs"}  # inside its functions only: fitting a device, and where own profiles lie
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ def _allowed_package(part: str, package: str, item: Import) -> bool:
     if package in PACKAGES.get(part, ()):
         return True
     on_low_floor = part in FLOORS and FLOORS[part][0] <= 4
-    local = LOCAL_PACKAGES | (FITTING if part == "latency" else set())
+    local = LOCAL_PACKAGES | (OF_LATENCY if part == "latency" else set())
     return on_low_floor and package in local and not item.at_load
 
 

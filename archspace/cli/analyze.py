@@ -12,7 +12,7 @@ from archspace.analysis.coverage import coverage
 from archspace.analysis.receptive_field import ReceptiveField, stage_fields
 from archspace.analysis.rows import GROUPINGS
 from archspace.analysis.structure import fragments, parallel_widths
-from archspace.cli.latency import device_option, latency_record, predicted
+from archspace.cli.device import device_option, latency_record, predicted
 from archspace.cli.models import FAMILY_OPTIONS, load_model, split_words
 from archspace.cli.output import Table, emit, output_options
 from archspace.cli.request import Request, request_options

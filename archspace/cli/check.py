@@ -9,8 +9,8 @@ from typing import Any, NoReturn
 import click
 
 from archspace.analysis.report import total_counts
+from archspace.cli.device import device_option, latency_record
 from archspace.cli.findings import DEVICE_RULES
-from archspace.cli.latency import device_option, latency_record
 from archspace.cli.lint import FAIL_ON, NEVER, Demand, settled_fail_on
 from archspace.cli.models import FAMILY_OPTIONS, load_model, split_words
 from archspace.cli.output import Table, emit, output_options

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from archspace.analysis import DTYPE_BYTES, analyze
-from archspace.cli.latency import device_option, predicted
+from archspace.cli.device import device_option, predicted
 from archspace.cli.models import FAMILY_OPTIONS, load_model, split_words
 from archspace.cli.output import Table, emit, output_options
 from archspace.cli.request import Request, request_options

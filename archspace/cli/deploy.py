@@ -9,9 +9,11 @@ import click
 
 from archspace.analysis import analyze
 from archspace.cli.compare import METRICS
+from archspace.cli.device import device_option
 from archspace.cli.output import Table, emit
 from archspace.errors import MissingPackageError
 from archspace.ir.graph import Graph
+from archspace.latency import Profile, load_profile, predict
 from archspace.latency.fusion import fused_kernels
 
 if TYPE_CHECKING:
@@ -23,9 +25,10 @@ SHOWN = ("madds", "params", "mem_elems", "movement_share", "nodes", "kernels")
 @click.command("deploy")
 @click.argument("source", metavar="MODEL.pt2|DIR", type=click.Path())
 @click.option("-o", "--output", metavar="OUT.pt2|DIR", type=click.Path(), help="Write the deployed network there.  [default: only count]")
+@device_option
 @click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True, help="Output format.")
 @click.option("--force", is_flag=True, help="Overwrite the output files.")
-def command(source: str, output: str | None, form: str, force: bool) -> int:
+def command(source: str, output: str | None, device: str | None, form: str, force: bool) -> int:
     """Fold batch norms into the layers before them, freeze learned shifts, merge concat, shuffle and slice; count before and after.
 
     MODEL.pt2 is a file that archspace saved; DIR holds graph.json and weights.pt (a state dict) or model.pt2, as archspace build writes
@@ -42,6 +45,7 @@ def command(source: str, output: str | None, form: str, force: bool) -> int:
     except ModuleNotFoundError as error:
         raise MissingPackageError(error.name or "torch", "torch") from None
 
+    profile = None if device is None else load_profile(device)
     if output is not None:
         check_output(output, force=force)
     graph, state = read_network(source)
@@ -58,7 +62,9 @@ def command(source: str, output: str | None, form: str, force: bool) -> int:
         passed = apart64 <= LIMIT
         notes.append(f"the network magnifies rounding: in float64 the outputs differ by {apart64:.1e}")
     notes.append(f"outputs differ by {apart:.1e} of their largest magnitude")
-    before, after = _counted(graph), _counted(found.graph)
+    before, after = _counted(graph, profile), _counted(found.graph, profile)
+    if profile is not None:
+        notes += [f"latency {when}: {predict(one, profile)}" for when, one in (("before", graph), ("after", found.graph))]
     if output is not None and passed:
         write_network(deployed, found.graph, output, force=force)
     emit(
@@ -68,6 +74,7 @@ def command(source: str, output: str | None, form: str, force: bool) -> int:
         data=lambda: {
             "schema": 1,
             "model": graph.name,
+            **({} if profile is None else {"device": profile.device}),
             "before": before,
             "after": after,
             "difference": apart,
@@ -82,14 +89,15 @@ def command(source: str, output: str | None, form: str, force: bool) -> int:
     return 0 if passed else 1
 
 
-def _counted(graph: Graph) -> dict[str, Any]:
+def _counted(graph: Graph, profile: Profile | None) -> dict[str, Any]:
     totals = analyze(graph).totals
-    return {**{key: getattr(totals, key) for key in SHOWN if key != "kernels"}, "kernels": len(fused_kernels(graph, "none"))}
+    latency = {} if profile is None else {"latency_ms": predict(graph, profile).ms}
+    return {**{key: getattr(totals, key) for key in SHOWN if key != "kernels"}, "kernels": len(fused_kernels(graph, "none")), **latency}
 
 
 def _table(name: str, before: dict[str, Any], after: dict[str, Any], notes: list[str]) -> Table:
     rows = []
-    for key in SHOWN:
+    for key in before:
         text = METRICS.get(key, METRICS["nodes"])
         ratio = f"x{after[key] / before[key]:.2f}" if before[key] else ""
         rows.append([key, text(before[key]), text(after[key]), ratio])

@@ -11,8 +11,8 @@ from shutil import get_terminal_size
 import click
 
 from archspace import __version__
+from archspace.cli.device import device_option
 from archspace.cli.findings import DEVICE_RULES, lint_tables
-from archspace.cli.latency import device_option
 from archspace.cli.models import FAMILY_OPTIONS, load_model, split_words
 from archspace.cli.output import emit
 from archspace.cli.request import Request, request_options

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archspace.analysis.pareto import DIRECTIONS, Direction
+from archspace.cli.device import device_option
 from archspace.cli.output import Table, emit
 from archspace.errors import LawError, UnknownNameError
 from archspace.settings import BOUNDS
@@ -32,7 +33,7 @@ SHOWN = 15  # rows of the Pareto table on a terminal; the files have all
 @click.option("--max-mem-elems", metavar="COUNT", help="At most so much memory access, in elements: 20M.")
 @click.option("--max-acts", metavar="COUNT", help="At most so many activations: 3M.")
 @click.option("--max-latency", metavar="TIME", help="At most this predicted latency: 30ms. Needs --device.")
-@click.option("--device", metavar="NAME", help="Latency profile: gtx1080ti, sd810 or a profile's JSON file.")
+@device_option
 @click.option("--hold", metavar="METRIC=VALUE", help="Solve each candidate's width for this value: madds=140M.")
 @click.option("--maximize", metavar="METRIC", multiple=True, help="Objective; may be repeated.  [default: the space's]")
 @click.option("--minimize", metavar="METRIC", multiple=True, help="Objective; may be repeated.  [default: the space's]")

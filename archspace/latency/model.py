@@ -17,8 +17,9 @@ from pathlib import Path
 from archspace.errors import LawError
 from archspace.ir.graph import Graph, require_graph
 from archspace.ir.ops import Opaque
+from archspace.latency.catalog import load_profile
 from archspace.latency.fusion import Kernel, fused_kernels
-from archspace.latency.profile import Profile, Range, load_profile
+from archspace.latency.profile import Profile, Range
 from archspace.latency.terms import COMPUTE, MEMORY, OVERHEAD, kernel_terms
 from archspace.units import format_count
 
@@ -68,7 +69,7 @@ class Latency:
 
 
 def predict(graph: Graph, device: str | Profile | Path, *, batch: int | None = None) -> Latency:
-    """The latency of one batch on a device: a shipped name, a profile, or the path of a profile's JSON.
+    """The latency of one batch on a device: a name (`archspace.devices()`), a profile, or the path of its JSON.
 
     `batch` is the profile's unless given; the graph may have been built for any. Raises UnknownNameError and FileError for the
     device, LawError for a batch below 1 or a graph without input.

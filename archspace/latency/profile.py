@@ -8,8 +8,6 @@ from math import pi, sqrt
 from pathlib import Path
 
 from archspace.analysis import DTYPE_BYTES
-from archspace.errors import UnknownNameError
-from archspace.files import read_json
 from archspace.latency.op_types import OP_TYPE_NAMES, priced_as
 from archspace.latency.terms import Coefficients
 
@@ -85,28 +83,3 @@ class Profile:
     def prices(self) -> Mapping[str, Coefficients]:
         """What each op type is priced at."""
         return {name: self.coefficients[priced_as(name, self.coefficients)] for name in OP_TYPE_NAMES}
-
-
-def device_names() -> tuple[str, ...]:
-    """The devices that come with archspace.
-
-    >>> device_names()[:1]
-    ('gtx1080ti',)
-    """
-    return tuple(sorted(path.stem for path in DEVICES.glob("*.json")))
-
-
-def load_profile(device: str | Path) -> Profile:
-    """The profile of a shipped device's name, or of a path that ends in .json.
-
-    Raises UnknownNameError with near names, FileError when the file cannot be read or is no profile.
-    """
-    from archspace.latency.profile_json import profile_from_dict
-
-    if isinstance(device, Path) or device.endswith(".json"):
-        return profile_from_dict(read_json(device), str(device))
-    names = device_names()
-    if device not in names:
-        raise UnknownNameError("device", device, names)
-    path = DEVICES / f"{device}.json"
-    return profile_from_dict(read_json(path), str(path))

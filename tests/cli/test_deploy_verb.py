@@ -14,7 +14,7 @@ import pytest
 import torch
 from trained import trained
 
-from archspace import analyze, deploy, load, save
+from archspace import analyze, deploy, load, predict, save
 from archspace.ir import Builder
 from archspace.ir.ops import BatchNorm2d, ChannelShuffle, ChannelSlice, Concat, Conv2d, ReLU, SparseShift
 from archspace.latency.fusion import fused_kernels
@@ -92,6 +92,20 @@ def test_the_json_has_the_counts_of_both_graphs(archspace: Archspace, program: P
     assert data["difference"] < 1e-6
     assert [row["node"] for row in data["not_folded"]] == ["last"]
     assert deployed == deploy(GRAPH, trained(GRAPH).state_dict())[0]
+
+
+def test_a_device_adds_the_latency_before_and_after(archspace: Archspace, program: Path) -> None:
+    deployed, _ = deploy(GRAPH, trained(GRAPH).state_dict())
+    before, after = predict(GRAPH, "gtx1080ti"), predict(deployed, "gtx1080ti")
+    code, out, _ = archspace("deploy", str(program), "--device", "gtx1080ti", "--format", "json")
+    data = json.loads(out)
+    assert (code, data["device"]) == (0, "gtx1080ti")
+    assert (data["before"]["latency_ms"], data["after"]["latency_ms"]) == (before.ms, after.ms)
+    assert after.ms < before.ms
+    _, out, _ = archspace("deploy", str(program), "--device", "gtx1080ti")
+    assert f"latency before: {before}\nlatency after: {after}\n" in out
+    assert f"x{after.ms / before.ms:.2f}" in next(line for line in out.splitlines() if line.startswith("latency_ms"))
+    assert "unknown device 'gtx1080'. Did you mean 'gtx1080ti'?" in refused(archspace, str(program), "--device", "gtx1080")
 
 
 def test_what_is_written_computes_the_same_whichever_way_it_is_read(archspace: Archspace, program: Path, tmp_path: Path) -> None:

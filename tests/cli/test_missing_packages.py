@@ -17,6 +17,7 @@ V1 = Path(__file__).parents[2] / "spaces" / "shufflenet_v1.toml"
         ("optuna", ["search", str(V1), "--trials", "3"], "search"),
         ("pandas", ["search", str(V1), "--trials", "3"], "search"),
         ("plotly", ["search", str(V1), "--trials", "3"], "search"),
+        ("plotly", ["latency", "fenet", "--device", "sd810", "-o", "page.html"], "search"),
         ("torch", ["build", "resnet18", "--check"], "torch"),
         ("scipy", ["search", str(V1), "--trials", "3", "--sampler", "gp"], "all"),
     ],

@@ -1,0 +1,163 @@
+"""Predicted latencies as tables for people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import floor, log10
+
+from archspace.cli.latency_records import CAUSES, Predicted, Timed, kernel_record, ratio_of
+from archspace.cli.output import Table
+from archspace.latency import Part, Profile, breakdown
+from archspace.latency.breakdown import total
+from archspace.units import format_share
+
+SHOWN = 5  # names of opaque ops in a table
+
+
+def tables(found: Sequence[Predicted], profile: Profile, per: str, top: int | None, *, of_parts: bool) -> list[Table]:
+    """Of one network its rows, op types and total; of several their totals side by side and, where asked (`of_parts`), the rows of each."""
+    if len(found) == 1:
+        one = found[0]
+        return [_parts_table(one, per, top), _types_table(one), Table((), (), "total", [*_total_lines(one), profile_line(profile)])]
+    return [_networks_table(found, profile), *([_parts_table(one, per, top) for one in found] if of_parts else [])]
+
+
+def in_ms(whole: float) -> Callable[[float], str]:
+    """How times are written beside a total: with as many digits as give it four; nothing is a dash.
+
+    >>> text = in_ms(3.2204)
+    >>> text(3.2204), text(0.01), text(0.0)
+    ('3.220', '0.010', '-')
+    """
+    digits = max(0, 3 - floor(log10(whole))) if whole > 0 else 3
+    return lambda value: f"{value:.{digits}f}" if value else "-"
+
+
+def heading(one: Predicted) -> str:
+    """'shufflenet_v2  input 3x224x224  batch 8  gtx1080ti'."""
+    shape = "x".join(map(str, one.graph.input_shape[1:])) or "1"
+    return f"{one.label}  input {shape}  batch {one.latency.batch}  {one.latency.device}"
+
+
+def profile_line(profile: Profile) -> str:
+    """What stands behind the interval."""
+    error = profile.error
+    return f"fit             {error.mape_pct:.1f} % off in the mean, on {error.networks} networks that it had not seen"
+
+
+def _cells(part: Part, whole: Part) -> list[str]:
+    text = in_ms(whole.ms)
+    share = format_share(part.ms / whole.ms) if whole.ms else "-"
+    causes = [text(getattr(part, f"{cause}_ms")) for cause in CAUSES[:3]]
+    return [str(len(part.kernels)), text(part.ms), share, *causes]
+
+
+def _parts_table(one: Predicted, per: str, top: int | None) -> Table:
+    whole = total(one.latency)
+    rows, kinds = [], []
+    for part in (*one.parts(per, top), whole):
+        kinds.append([kernel_record(part)["op_type"], str(len(kernel_record(part)["nodes"]) or "")])
+        rows.append([part.name, *_cells(part, whole)])
+    columns = ["<block" if per == "block" else f"<{per}", "kernels", "ms", "share", "compute", "memory", "overhead"]
+    if per != "op":
+        return Table(columns, rows, heading(one), optional=("kernels", "overhead", "compute"))
+    columns[1:2] = ["<type", "ops"]  # what runs as the kernel
+    rows = [[row[0], *kind, *row[2:]] for row, kind in zip(rows, kinds, strict=True)]
+    return Table(columns, rows, heading(one), optional=("ops", "overhead", "compute"))
+
+
+def _types_table(one: Predicted) -> Table:
+    whole = total(one.latency)
+    parts = one.parts("type", max(1, len(one.latency.rows)))
+    rows = [[part.name, *_cells(part, whole)] for part in parts]
+    return Table(("<op type", "kernels", "ms", "share", "compute", "memory", "overhead"), rows, optional=("kernels", "overhead", "compute"))
+
+
+def _total_lines(one: Predicted) -> list[str]:
+    """The total with its interval, its causes, and what to know before it is believed."""
+    latency, whole = one.latency, total(one.latency)
+    text = in_ms(latency.ms)
+    lines = [f"latency         {one.amount}"]
+    if whole.ms:
+        lines.append(f"80 % interval   {text(latency.low_ms)} to {text(latency.high_ms)} ms")
+        shares = [f"{cause} {format_share(getattr(whole, f'{cause}_ms') / whole.ms)}" for cause in CAUSES]
+        lines.append(f"by cause        {', '.join(shares)}")
+    if one.timed:
+        where = f"{one.timed.backend} on {one.timed.on}, threads {one.timed.threads}"
+        inside = "inside" if one.is_within else "outside"
+        lines.append(
+            f"measured        {text(one.timed.measured_ms)} ms here ({where}): predicted {one.error_pct:+.1f} %, {inside} the interval"
+        )
+    return lines + [f"{key:<16}{value}" for key, value in doubts(one)]
+
+
+def _where(timed: Timed) -> str:
+    return f"{timed.backend} on {timed.on}, threads {timed.threads}"
+
+
+def _measured_text(one: Predicted) -> str:
+    if one.timed is None:
+        return ""
+    inside = "inside" if one.is_within else "outside"
+    return f"{one.timed.measured_ms:.4g} ms here ({_where(one.timed)}): predicted {one.error_pct:+.1f} %, {inside} the interval"
+
+
+def doubts(one: Predicted) -> list[tuple[str, str]]:
+    """What speaks against a prediction: what it extrapolates, work that nobody knows, op types that the device has no price for."""
+    free = [f"{part.name} ({len(part.kernels)})" for part in breakdown(one.latency, "type") if part.kernels and not part.ms]
+    return [*_of_network(one), *([("no price", f"in the device's fit for {', '.join(free)}: 0 ms")] if free else [])]
+
+
+def _of_network(one: Predicted) -> list[tuple[str, str]]:
+    lines = [("extrapolates", reason) for reason in one.latency.extrapolates]
+    if names := one.opaque:
+        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+        ops = "1 op is" if len(names) == 1 else f"{len(names)} ops are"
+        lines.append(("lower bound", f"{ops} of unknown work, priced as memory access alone: {', '.join(names[:SHOWN])}{more}"))
+    return lines
+
+
+def doubts_of_all(found: Sequence[Predicted]) -> list[str]:
+    """The same of several networks: op types without a price are those of the device, and said once."""
+    lines = [f"{one.label}: {key}: {value}" for one in found for key, value in _of_network(one)]
+    free = sorted({part.name for one in found for part in breakdown(one.latency, "type") if part.kernels and not part.ms})
+    return [*lines, *([f"no price in the device's fit for {', '.join(free)}: 0 ms"] if free else [])]
+
+
+def _networks_table(found: Sequence[Predicted], profile: Profile) -> Table:
+    first = found[0]
+    text = in_ms(min(one.latency.ms for one in found))
+    where = next((_where(one.timed) for one in found if one.timed), "")
+    rows = []
+    for one in found:
+        latency, whole = one.latency, total(one.latency)
+        least = "≥ " if one.opaque else ""
+        row = [one.label, least + text(latency.ms), f"{text(latency.low_ms)} to {text(latency.high_ms)}"]
+        row.append(_times(ratio_of(latency.ms, first.latency.ms)))
+        if where:
+            row += _measured_cells(one, first, text)
+        rows.append([*row, *(format_share(getattr(whole, f"{cause}_ms") / whole.ms) if whole.ms else "-" for cause in CAUSES)])
+    columns = ("<", "ms", "80 % interval", "ratio", *(["measured", "its ratio", "off"] if where else []), *CAUSES)
+    notes = [f"ms: one batch of {first.latency.batch} on {profile.device}, each ± {profile.interval_pct:.0f} %"]
+    notes += [f"measured: here, {where}; off: predicted against measured"] if where else []
+    return Table(columns, rows, notes=[*notes, *doubts_of_all(found)], optional=("constant", "compute", "memory", "overhead"))
+
+
+def _measured_cells(one: Predicted, first: Predicted, text: Callable[[float], str]) -> list[str]:
+    if one.timed is None:
+        return ["-", "-", "-"]
+    ratio = ratio_of(one.timed.measured_ms, first.timed.measured_ms) if first.timed else None
+    return [text(one.timed.measured_ms), _times(ratio), f"{one.error_pct:+.1f} %"]
+
+
+def _times(ratio: float | None) -> str:
+    return "-" if ratio is None else f"x{ratio:.2f}"
+
+
+def page_notes(found: Sequence[Predicted], profile: Profile) -> list[str]:
+    """What a page says below its title."""
+    fit = " ".join(profile_line(profile).split())
+    if len(found) > 1:
+        return [fit, *(f"{one.label}: measured {_measured_text(one)}" for one in found if one.timed), *doubts_of_all(found)]
+    one = found[0]
+    return [fit, *([f"measured: {_measured_text(one)}"] if one.timed else []), *(f"{key}: {value}" for key, value in doubts(one))]
