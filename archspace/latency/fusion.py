@@ -50,7 +50,8 @@ ACTIVATIONS: Ops = frozenset(kind for kind in KINDS.values() if issubclass(kind,
 _CONV_BN: Mapping[type[Op], Ops] = {BatchNorm2d: frozenset({Conv2d})}
 _PAPER: Mapping[type[Op], Ops] = {
     **_CONV_BN,
-    **dict.fromkeys(ACTIVATIONS, frozenset({Conv2d, BatchNorm2d, Linear, Add, Concat})),
+    **dict.fromkeys(ACTIVATIONS, frozenset({Conv2d, BatchNorm2d, Linear, Add})),
+    Add: frozenset({Conv2d, BatchNorm2d}),
     ChannelShuffle: frozenset({Concat, Conv2d, BatchNorm2d, *ACTIVATIONS}),
     ChannelSlice: frozenset({Concat, ChannelShuffle}),
 }
