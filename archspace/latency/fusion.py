@@ -65,7 +65,7 @@ FUSIONS: Mapping[str, FusionRules] = MappingProxyType(
         # Batch norm in the convolution's weights and bias.
         "folded": FusionRules(follows=_CONV_BN),
         # ShuffleNet v2, section 2 ("tensor fusion, which is used to reduce the overhead of small operations") and section 3 (concat,
-        # shuffle and split are one). That a shuffle joins any producer is inferred: it is what meets the paper's ShuffleNet v1 rows.
+        # shuffle and split are one). That a shuffle joins any producer and an add its convolution is inferred: studies/paper_devices.
         "paper": FusionRules(follows=_PAPER),
     }
 )

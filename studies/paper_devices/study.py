@@ -40,7 +40,7 @@ ABOUT = {
     },
     "sd810": {"title": "Qualcomm Snapdragon 810", "runtime": "the authors' Neon-based library", "threads": 1, "batch": 1, "vector_width": 4},
 }
-SOURCE = "Ma et al., ShuffleNet V2 (ECCV 2018), tables 1 to 4 and 8"
+SOURCE = "Ma et al., ShuffleNet V2 (ECCV 2018), tables 1 to 4 and table 8"
 
 
 class Data:
