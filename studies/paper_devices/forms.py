@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from rows import Row
+
 from archspace.analysis import DTYPE_BYTES
-from archspace.latency.fit import CONSTANT, PIXELS, Feature, Sample, features_of, fit, leave_family_out, predicted_ms
+from archspace.latency.fit import CONSTANT, Feature, Sample, features_of, fit, leave_family_out, predicted_ms
 from archspace.latency.fusion import FUSIONS, FusionRules, Kernel, fused_kernels
 from archspace.latency.op_types import COARSER, DEFAULT, OP_TYPE_NAMES, priced_as
 from archspace.latency.terms import TERMS, Coefficients
 from archspace.latency.tiles import Tile
-from rows import Row
 
 BYTES = ("ms_per_gb_in", "ms_per_gb_out", "ms_per_gb_weights")
 
@@ -35,7 +36,7 @@ class Form:
     """`columns`: what is fitted as one number -> the op types and the coefficients that it stands for."""
 
     columns: Columns
-    whole: tuple[Feature, ...] = ()  # of the network as a whole: CONSTANT, PIXELS; stacks have neither stem nor classifier, nor these
+    whole: tuple[Feature, ...] = ()  # of the network as a whole: stacks have neither stem nor classifier, nor these
     fusion: FusionRules = FUSIONS["paper"]
     tile: Tile | None = None
     with_stacks: bool = True
@@ -93,7 +94,7 @@ def fitted(form: Form, networks: Sequence[Sample], stacks: Sequence[Sample]) -> 
 def unseen(form: Form, networks: Sequence[Sample], stacks: Sequence[Sample]) -> tuple[float, ...]:
     """Each network predicted by a fit that has seen no network of its family. The stacks belong to none."""
 
-    def fitting(kept: Sequence[Sample]):
+    def fitting(kept: Sequence[Sample]) -> Callable[[Sample], float]:
         found = fitted(form, kept, stacks)
         return lambda one: predicted_ms(one.features, found)
 
@@ -117,6 +118,3 @@ def without(form: Form, *names: str) -> Form:
     """The form without some of its columns; "constant" is that of the network."""
     columns = {name: column for name, column in form.columns.items() if name not in names}
     return replace(form, columns=columns, whole=() if "constant" in names else form.whole)
-
-
-__all__ = ["CONSTANT", "FORMS", "PIXELS", "Form", "coefficients", "fitted", "kernels_of", "sample", "unseen", "without"]

@@ -86,8 +86,10 @@ def test_the_shipped_fit_meets_the_rows_it_has_seen_better_than_unseen_ones(devi
     assert 100 * mean(errors) < profile.error.mape_pct
 
 
-def test_the_gpus_times_at_other_resolutions_were_never_fitted_and_are_met_within_nine_percent(graphs: dict[tuple[str, str], Graph]) -> None:
-    profile, by_size = load_profile("gtx1080ti"), {}
+def test_the_gpus_times_at_other_resolutions_are_met_within_nine_percent(graphs: dict[tuple[str, str], Graph]) -> None:
+    # Appendix table 1(a) took no part in any fit.
+    profile = load_profile("gtx1080ti")
+    by_size: dict[str, list[float]] = {}
     for member, size, batch, ms in timed("gtx1080ti", "appendix table 1a"):
         by_size.setdefault(size, []).append(abs(latency_ms(graphs[member, size], profile, batch) / ms - 1))
     assert {size: len(errors) for size, errors in by_size.items()} == {"320x320": 16, "480x640": 16, "720x1080": 16}
