@@ -15,6 +15,7 @@ from archspace.ir.graph import Graph
 from archspace.latency.fusion import Kernel, fused_kernels
 from archspace.latency.op_types import DEFAULT
 from archspace.latency.terms import TERMS, Coefficients, kernel_terms
+from archspace.latency.tiles import Tile
 
 Feature = tuple[str, str]
 Fitted = Mapping[Feature, float]
@@ -40,6 +41,7 @@ def features_of(
     batch: int,
     element_bytes: int,
     vector_width: int | None = None,
+    tile: Tile | None = None,
     kernels: Iterable[Kernel] | None = None,
 ) -> dict[Feature, float]:
     """The features of a graph at a batch: the sums of its kernels' terms by op type, 1 for the constant, input megapixels of the batch.
@@ -50,7 +52,7 @@ def features_of(
     shape = graph.input_shape
     found: dict[Feature, float] = {CONSTANT: 1.0, PIXELS: shape[2] * shape[3] * batch * 1e-6 if len(shape) == 4 else 0.0}
     for kernel in fused_kernels(graph, fusion) if kernels is None else kernels:
-        terms = kernel_terms(kernel, scale=scale, element_bytes=element_bytes, vector_width=vector_width)
+        terms = kernel_terms(kernel, scale=scale, element_bytes=element_bytes, vector_width=vector_width, tile=tile)
         for name, term in zip(TERMS, terms, strict=True):
             if term:
                 key = (kernel.op_type, name)

@@ -61,7 +61,8 @@ ACTIVATIONS: Ops = frozenset(kind for kind in KINDS.values() if issubclass(kind,
 _CONV_BN: Mapping[type[Op], Ops] = {BatchNorm2d: frozenset({Conv2d})}
 _PAPER: Mapping[type[Op], Ops] = {
     **_CONV_BN,
-    **dict.fromkeys(ACTIVATIONS, frozenset({Conv2d, BatchNorm2d, Linear, Add, Concat})),
+    **dict.fromkeys(ACTIVATIONS, frozenset({Conv2d, BatchNorm2d, Linear, Add})),
+    Add: frozenset({Conv2d, BatchNorm2d}),
     ChannelShuffle: frozenset({Concat, Conv2d, BatchNorm2d, *ACTIVATIONS}),
     ChannelSlice: frozenset({Concat, ChannelShuffle}),
 }
@@ -86,7 +87,7 @@ FUSIONS: Mapping[str, FusionRules] = MappingProxyType(
         "onnxruntime_avx2": FusionRules(follows=_ORT, whole=_SHIFTS, block=8),
         "onnxruntime_plain": FusionRules(follows=_ORT, whole=_SHIFTS),  # no blocked layout: Arm
         # ShuffleNet v2, section 2 ("tensor fusion, which is used to reduce the overhead of small operations") and section 3 (concat,
-        # shuffle and split are one). That a shuffle joins any producer is inferred: it is what meets the paper's ShuffleNet v1 rows.
+        # shuffle and split are one). That a shuffle joins any producer and an add its convolution is inferred: studies/paper_devices.
         "paper": FusionRules(follows=_PAPER),
     }
 )

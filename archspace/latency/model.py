@@ -140,10 +140,10 @@ def _constant_ms(profile: Profile, pixels: int) -> float:
 def _causes(kernels: Iterable[Kernel], profile: Profile, scale: float) -> list[tuple[float, float, float]]:
     """(compute, memory, overhead) of each kernel, in ms."""
     prices = {name: row.values for name, row in profile.prices().items()}
-    element_bytes, width = profile.element_bytes, profile.vector_width
+    element_bytes, width, tile = profile.element_bytes, profile.vector_width, profile.tile
     causes = []
     for kernel in kernels:
-        terms = kernel_terms(kernel, scale=scale, element_bytes=element_bytes, vector_width=width)
+        terms = kernel_terms(kernel, scale=scale, element_bytes=element_bytes, vector_width=width, tile=tile)
         parts = [price * term for price, term in zip(prices[kernel.op_type], terms, strict=True)]
         causes.append((sum(parts[COMPUTE]), sum(parts[MEMORY]), sum(parts[OVERHEAD])))
     return causes

@@ -10,6 +10,7 @@ from pathlib import Path
 from archspace.analysis import DTYPE_BYTES
 from archspace.latency.op_types import OP_TYPE_NAMES, priced_as
 from archspace.latency.terms import Coefficients
+from archspace.latency.tiles import Tile
 
 DEVICES = Path(__file__).parent / "devices"
 NORMAL_80 = 1.2816 * sqrt(pi / 2)  # half-width of the central 80 % of a normal, in mean absolute deviations
@@ -65,6 +66,7 @@ class Profile:
     noise_pct: float | None = None  # how far the measurement repeated
     residuals_pct: Mapping[str, float] = field(default_factory=dict)  # network -> 100 * (predicted unseen / measured - 1)
     samples: str | None = None  # the CSV of raw samples beside the profile
+    tile: Tile | None = None  # what ms_per_gmadd_padded rounds up to, instead of the vector width
 
     @property
     def element_bytes(self) -> int:

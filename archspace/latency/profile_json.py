@@ -7,7 +7,7 @@
      "error": {"method": ..., "mape_pct": ..., "within_10_pct_share": ..., "kendall_tau": ..., "networks": int, "families": int,
                "spearman": ..., "interval_80_pct": ..., "coverage_80_share": ...},
      "provenance": ..., "source": ..., "vector_width": int, "backend": ..., "noise_pct": ..., "residuals_pct": {network: percent},
-     "samples": file name}
+     "samples": file name, "tile": {"outputs": int, "rows": int, "startup_depth": int, "processors": int}}
 
 Version 1 knew neither the last three keys of `error`, nor the last two of `ranges`, nor what follows `vector_width`; all of those, and
 `vector_width`, may be left out. `within_10_pct_share` and `coverage_80_share` are between 0 and 1.
@@ -29,6 +29,7 @@ from archspace.latency.fusion import FUSIONS
 from archspace.latency.op_types import DEFAULT, OP_TYPE_NAMES
 from archspace.latency.profile import FitError, Profile, Range, Ranges
 from archspace.latency.terms import Coefficients
+from archspace.latency.tiles import Tile
 
 VERSION = 2
 READABLE = (1, 2)
@@ -49,6 +50,8 @@ def profile_to_dict(profile: Profile) -> dict[str, Any]:
             value = {name: {key: number for key, number in asdict(row).items() if number} for name, row in value.items()}
         elif f.name in ("ranges", "error"):
             value = {key: list(one) if isinstance(one, tuple) else one for key, one in asdict(value).items() if one is not None}
+        elif f.name == "tile":
+            value = asdict(value) if value else None
         elif f.name == "residuals_pct":
             value = dict(value) or None
         if value is not None or (f.default is MISSING and f.default_factory is MISSING):
@@ -167,6 +170,10 @@ def _residuals(value: Any, place: str) -> Mapping[str, float]:
     return MappingProxyType({name: _number(pct, f"{place}: {name}", -LARGEST) for name, pct in value.items()})
 
 
+def _tile(value: Any, place: str) -> Tile:
+    return Tile(**_object(value, Tile, {f.name: _positive_int for f in fields(Tile)}, place))
+
+
 def _error(value: Any, place: str) -> FitError:
     return FitError(**_object(value, FitError, ERROR_READERS, place))
 
@@ -202,4 +209,5 @@ READERS: Mapping[str, Reader] = {
     "noise_pct": _number,
     "residuals_pct": _residuals,
     "samples": _text,
+    "tile": _tile,
 }

@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 
 from archspace.ir.ops import Conv2d
 from archspace.latency.fusion import Kernel
+from archspace.latency.tiles import Tile, tiled_gmadds
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class Coefficients:
     ms_per_gmadd: float = 0.0  # a of the design's formula
     ms_per_gmadd_per_cin: float = 0.0  # a * p: times madds / (input channels per group)
     ms_per_gmadd_per_cout: float = 0.0  # a * q: times madds / (output channels per group)
-    ms_per_gmadd_padded: float = 0.0  # madds as if channels per group were rounded up to the vector width
+    ms_per_gmadd_padded: float = 0.0  # madds as if channels per group were rounded up to the vector width, or madds in whole tiles
     ms_per_gmadd_unaligned: float = 0.0  # madds of kernels whose channels do not fit the runtime's fast path
     ms_per_gb_in: float = 0.0
     ms_per_gb_out: float = 0.0
@@ -40,10 +41,13 @@ COMPUTE = slice(2, 7)
 MEMORY = slice(7, 11)
 
 
-def kernel_terms(kernel: Kernel, *, scale: float, element_bytes: int, vector_width: int | None) -> tuple[float, ...]:
+def kernel_terms(
+    kernel: Kernel, *, scale: float, element_bytes: int, vector_width: int | None, tile: Tile | None = None
+) -> tuple[float, ...]:
     """The terms of one kernel in the order of TERMS.
 
-    `scale` is the batch that is asked for over the graph's own. Without a vector width no channels are padded.
+    `scale` is the batch that is asked for over the graph's own. Padding is to a tile where the device has one, else to its vector
+    width; without either nothing is padded.
     """
     gigabytes = element_bytes * 1e-9
     read, written = kernel.in_elems * scale * gigabytes, kernel.out_elems * scale * gigabytes
@@ -56,8 +60,8 @@ def kernel_terms(kernel: Kernel, *, scale: float, element_bytes: int, vector_wid
     gmadds = kernel.madds * scale * 1e-9
     # A depthwise convolution runs over its channels as vectors: it is their number that is rounded up.
     channels = (groups,) if cin == cout == 1 < groups else (cin, cout)
-    padded = gmadds
-    for count in channels if vector_width else ():
+    padded = tiled_gmadds(kernel, tile, scale) if tile else gmadds
+    for count in channels if vector_width and not tile else ():
         padded *= _round_up(count, vector_width or 1) / count
     unaligned = gmadds if kernel.is_unaligned else 0.0
     return (1e-3, groups * 1e-3 if groups > 1 else 0.0, gmadds, gmadds / cin, gmadds / cout, padded, unaligned, *memory)

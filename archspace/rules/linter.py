@@ -11,6 +11,7 @@ from archspace.errors import LawError, UnknownNameError
 from archspace.ir.graph import Graph, require_graph
 from archspace.ir.ops import Opaque
 from archspace.latency import Latency, Profile, load_profile, predict
+from archspace.latency.terms import COMPUTE
 from archspace.rules.finding import SEVERITIES, Breach, Finding
 from archspace.rules.network import Network
 from archspace.rules.selection import selected
@@ -151,7 +152,7 @@ def lint(
         },
         latency.extrapolates if latency else (),
         price.unpriced(graph, (i for _, breach in found for i, elems in breach.waste.items() if elems)) if price else (),
-        "R101" in codes and profile is not None and not any(c.ms_per_gmadd for c in profile.coefficients.values()),
+        "R101" in codes and profile is not None and not any(any(c.values[COMPUTE]) for c in profile.coefficients.values()),
     )
 
 

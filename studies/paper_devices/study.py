@@ -1,268 +1,179 @@
-"""How well do the two shipped profiles of the ShuffleNet v2 paper's devices predict the paper's own rows?
+"""How well do the shipped profiles of the ShuffleNet v2 paper's two devices predict networks that their fit has not seen?
 
-Run from the repository's root: python studies/paper_devices/study.py
-Reads table8.csv and appendix1a.csv beside this file, writes results/*.csv, prints what it writes. Needs numpy and scipy.
+Run from the repository's root: python studies/paper_devices/study.py [--write]
+Reads the published speeds that come with archspace, writes results/*.csv and prints them; with --write also the two profiles,
+archspace/latency/devices/{gtx1080ti,sd810}.json. Needs numpy and scipy; deterministic, about a minute.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from scipy.optimize import nnls
-from scipy.stats import kendalltau
+from alternatives import forms, fusions, tiles
+from data import SIZES, Data
+from forms import FORMS, coefficients, kernels_of, sample, unseen
+from rows import Row, networks, units
 
-from archspace.ir import Graph
-from archspace.ir.ops import Add, BatchNorm2d, ChannelShuffle, Concat, Conv2d
-from archspace.latency import latency_ms, load_profile, predict
-from archspace.latency.fusion import ACTIVATIONS, FUSIONS, FusionRules, fused_kernels
-from archspace.units import parse_size
-from archspace.zoo import build
+from archspace.latency import latency_ms, predict
+from archspace.latency.fit import CONSTANT
+from archspace.latency.judge import by_family, coverage_80_share, interval_80_pct, judge
+from archspace.latency.profile import DEVICES, FitError, Profile, Ranges
+from archspace.latency.profile_json import save_profile
 
 HERE = Path(__file__).parent
-Array = np.ndarray
-GB = 4e-9  # float32 elements -> GB
-SIZE_224 = 224 * 224
-OPTIONS = {"shufflenet_v1": {"groups": 3}, "mobilenet_v2": {"reimplemented": True}}
+METHOD = "leave one family out"
+ABOUT = {
+    "gtx1080ti": {
+        "title": "NVIDIA GeForce GTX 1080 Ti",
+        "runtime": "cuDNN 7.0 in the authors' library, tensor fusion on",
+        "threads": None,
+        "batch": 8,
+    },
+    "sd810": {
+        "title": "Qualcomm Snapdragon 810",
+        "runtime": "the authors' Neon-based library",
+        "threads": 1,
+        "batch": 1,
+        "vector_width": 4,
+    },
+}
+PROVENANCE = (
+    "fitted from the paper's table, not measured by us: the times of 33 networks of table 8 and of the 51 stacks of tables 1 to 4. "
+    "The stated error is on networks whose family the fit has not seen. See studies/paper_devices."
+)
+SOURCE = "Ma et al., ShuffleNet V2 (ECCV 2018), tables 1 to 4 and table 8"
 
 
-@dataclass(frozen=True)
-class Row:
-    """A published speed of a network that the zoo has."""
-
-    family: str
-    width: float
-    input: str
-    graph: Graph  # batch 1
-    batch: int
-    gpu_ms: float  # one batch
-    arm_ms: float  # one image
-
-    @property
-    def pixels(self) -> int:
-        height, width = parse_size(self.input)
-        return height * width
+# The profiles.
 
 
-def read_rows(name: str) -> list[Row]:
-    """The rows of one of the two tables; ShuffleNet v1 is g=3 and MobileNet v2 a re-implementation, as the paper's."""
-    rows = []
-    with (HERE / name).open(encoding="utf-8") as file:
-        for r in csv.DictReader(file):
-            graph = build(r["family"], width=float(r["width"]), input=parse_size(r["input"]), **OPTIONS.get(r["family"], {}))
-            gpu_ms, arm_ms = 1e3 / float(r["gpu_batches_per_s"]), 1e3 / float(r["arm_images_per_s"])
-            rows.append(Row(r["family"], float(r["width"]), r["input"], graph, int(r.get("gpu_batch", 8)), gpu_ms, arm_ms))
-    return rows
-
-
-# Features of a row: what a fit multiplies with its coefficients.
-
-
-def gpu_features(row: Row, rules: FusionRules, *, per_kernel: bool = True, only: tuple[str, ...] = (), weights: bool = True) -> list[float]:
-    """1, GB of the kernels (those of op types `only`, where given), and the number of kernels."""
-    kernels = fused_kernels(row.graph, rules)
-    elems = sum(
-        row.batch * (k.in_elems + k.out_elems) + (k.weight_elems if weights else 0) for k in kernels if not only or k.op_type in only
+def profile(data: Data) -> Profile:
+    """The device's profile from its form's fit; its error is that on families that a fit has not seen."""
+    form, predicted = FORMS[data.device], data.unseen(FORMS[data.device])
+    found = data.fit(form)
+    judged = judge(predicted, data.ms, data.families)
+    kernels = {row.name: kernels_of(row, form) for row in data.networks}
+    madds = [sum(kernel.madds for kernel in of_row) for of_row in kernels.values()]
+    pixels = [row.graph.input_shape[2] * row.graph.input_shape[3] for row in data.networks]
+    counts = [len(of_row) for of_row in kernels.values()]
+    types = {kernel.op_type for of_row in kernels.values() for kernel in of_row}
+    return Profile(
+        device=data.device,
+        dtype="float32",
+        fusion="paper",
+        constant_ms=float(f"{found.get(CONSTANT, 0.0):.4g}"),
+        ms_per_input_mpixel=0.0,
+        coefficients=coefficients(form, found),
+        ranges=Ranges((min(counts), max(counts)), (min(madds), max(madds)), (min(pixels), max(pixels)), op_types=tuple(sorted(types))),
+        error=FitError(
+            METHOD,
+            round(judged.mape_pct, 1),
+            round(judged.within_10_pct_share, 2),
+            round(judged.kendall_tau, 2),
+            judged.networks,
+            judged.families,
+            round(judged.spearman, 2),
+            round(interval_80_pct(predicted, data.ms), 1),
+            round(coverage_80_share(predicted, data.ms, data.families), 2),
+        ),
+        provenance=PROVENANCE,
+        source=SOURCE,
+        residuals_pct={row.name: round(100 * (p / row.ms - 1), 1) for p, row in zip(predicted, data.networks, strict=True)},
+        tile=form.tile,
+        **ABOUT[data.device],
     )
-    return [1.0, elems * GB, *([float(len(kernels))] if per_kernel else [])]
-
-
-def arm_features(row: Row, *, tied: bool, scaled_constant: bool = True) -> list[float]:
-    """Constant (scaled with input pixels), dense and grouped Gmadds (one column when tied), GB of depthwise convolutions."""
-    kernels = fused_kernels(row.graph, "paper")
-    dense = sum(k.madds for k in kernels if k.op_type in ("dense", "linear")) * 1e-9
-    grouped = sum(k.madds for k in kernels if k.op_type == "grouped") * 1e-9
-    depthwise = sum(k.in_elems + k.out_elems + k.weight_elems for k in kernels if k.op_type == "depthwise") * GB
-    constant = row.pixels / SIZE_224 if scaled_constant else 1.0
-    return [constant, dense + grouped, depthwise] if tied else [constant, dense, grouped, depthwise]
-
-
-def madds_features(row: Row) -> list[float]:
-    """1 and Gmadds of the batch."""
-    return [1.0, row.batch * sum(k.madds for k in fused_kernels(row.graph, "none")) * 1e-9]
-
-
-def memory_features(row: Row) -> list[float]:
-    """1, Gmadds and GB of all ops, nothing fused: the usual FLOPs + memory model."""
-    kernels = fused_kernels(row.graph, "none")
-    elems = sum(row.batch * (k.in_elems + k.out_elems) + k.weight_elems for k in kernels)
-    return [*madds_features(row), elems * GB]
-
-
-# Fitting and judging.
-
-
-def fit(features: Array, ms: Array) -> Array:
-    """Non-negative least squares on relative error."""
-    return nnls(features / ms[:, None], np.ones(len(ms)))[0]
-
-
-def leave_family_out(features: Array, ms: Array, families: Sequence[str]) -> Array:
-    """Each row predicted by a fit that has seen no member of its family."""
-    names, predicted = np.array(families), np.zeros(len(ms))
-    for family in set(families):
-        held = names == family
-        predicted[held] = features[held] @ fit(features[~held], ms[~held])
-    return predicted
-
-
-def mape_pct(predicted: Array, ms: Array) -> float:
-    return float(100 * np.mean(np.abs(predicted / ms - 1)))
-
-
-def judge(predicted: Array, ms: Array) -> dict[str, str]:
-    """The three figures that a profile states."""
-    within = np.mean(np.abs(predicted / ms - 1) <= 0.1)
-    tau = kendalltau(predicted, ms).statistic
-    return {"mape_pct": f"{mape_pct(predicted, ms):.1f}", "within_10_pct_share": f"{within:.2f}", "kendall_tau": f"{tau:.2f}"}
-
-
-def by_family(predicted: Array, ms: Array, rows: Sequence[Row]) -> dict[str, str]:
-    """MAPE per family."""
-    names = np.array([row.family for row in rows])
-    return {family: f"{mape_pct(predicted[names == family], ms[names == family]):.1f}" for family in sorted(set(names))}
 
 
 # The questions, one table each.
 
 
-def variants() -> dict[str, FusionRules]:
-    """The readings of "tensor fusion" that were tried: what an activation, a shuffle and an add may join beyond the certain part."""
-    paper = FUSIONS["paper"].follows
-    certain = {**paper, **{act: paper[act] - {Concat} for act in ACTIVATIONS}, ChannelShuffle: frozenset({Concat})}
-    rules = {}
-    for act_joins_concat in (False, True):
-        for shuffle_joins_any in (False, True):
-            for add_joins_conv in (False, True):
-                follows = dict(certain)
-                names = ["certain"]
-                if act_joins_concat:
-                    follows.update({act: follows[act] | {Concat} for act in ACTIVATIONS})
-                    names.append("concat+act")
-                if shuffle_joins_any:
-                    follows[ChannelShuffle] = paper[ChannelShuffle]
-                    names.append("any+shuffle")
-                if add_joins_conv:
-                    follows[Add] = frozenset({Conv2d, BatchNorm2d})
-                    names.append("conv+add")
-                rules[" ".join(names)] = FusionRules(follows)
-    return rules
-
-
-def accountings(table8: list[Row], appendix: list[Row]) -> list[dict[str, str]]:
-    """The shipped GPU coefficients and a refit under each reading of the fusion, on table 8 and (never fitted) appendix table 1a."""
-    shipped = np.array([0.918, 8.60, 0.0075])
-    ms, other_ms = np.array([r.gpu_ms for r in table8]), np.array([r.gpu_ms for r in appendix])
-    out = []
-    for name, rules in variants().items():
-        for weights in (True, False):
-            x = np.array([gpu_features(r, rules, weights=weights) for r in table8])
-            y = np.array([gpu_features(r, rules, weights=weights) for r in appendix])
-            c = fit(x, ms)
-            out.append(
-                {
-                    "fusion": name,
-                    "weights_counted": str(weights).lower(),
-                    "shipped_table8_mape_pct": f"{mape_pct(x @ shipped, ms):.1f}",
-                    "shipped_appendix1a_mape_pct": f"{mape_pct(y @ shipped, other_ms):.1f}",
-                    **{f"shipped_table8_mape_pct_{key}": value for key, value in by_family(x @ shipped, ms, table8).items()},
-                    "refit_constant_ms": f"{c[0]:.3f}",
-                    "refit_ms_per_gb": f"{c[1]:.2f}",
-                    "refit_us_per_kernel": f"{1e3 * c[2]:.1f}",
-                    "refit_table8_mape_pct": f"{mape_pct(x @ c, ms):.1f}",
-                    "refit_lofo_mape_pct": f"{mape_pct(leave_family_out(x, ms, [r.family for r in table8]), ms):.1f}",
-                    "refit_appendix1a_mape_pct": f"{mape_pct(y @ c, other_ms):.1f}",
-                }
-            )
-    return out
-
-
-def models(table8: list[Row], appendix: list[Row]) -> list[dict[str, str]]:
-    """Leave-one-family-out error of models of growing detail, and of the same refit on the rows never fitted."""
-    convs = ("dense", "grouped", "depthwise", "linear")
-    unfused, paper = FUSIONS["none"], FUSIONS["paper"]
-    forms: list[tuple[str, str, Callable[[Row], list[float]]]] = [
-        ("gtx1080ti", "constant + madds", madds_features),
-        ("gtx1080ti", "constant + madds + bytes, nothing fused", memory_features),
-        ("gtx1080ti", "constant + bytes of convolutions and FC", lambda r: gpu_features(r, unfused, per_kernel=False, only=convs)),
-        ("gtx1080ti", "constant + bytes, nothing fused", lambda r: gpu_features(r, unfused, per_kernel=False)),
-        ("gtx1080ti", "constant + bytes, fused", lambda r: gpu_features(r, paper, per_kernel=False)),
-        ("gtx1080ti", "constant + bytes + kernels, fused (shipped form)", lambda r: gpu_features(r, paper)),
-        ("sd810", "constant + madds", lambda r: madds_features(replace(r, batch=1))),
-        ("sd810", "constant + madds + bytes, nothing fused", lambda r: memory_features(replace(r, batch=1))),
-        ("sd810", "pixels + dense, grouped madds + depthwise bytes (shipped form)", lambda r: arm_features(r, tied=False)),
-        ("sd810", "pixels + madds + depthwise bytes (grouped tied to dense)", lambda r: arm_features(r, tied=True)),
+def of_families(data: Data) -> list[dict[str, str]]:
+    """Unseen error per family, worst first."""
+    judged = by_family(data.unseen(FORMS[data.device]), data.ms, data.families)
+    return [
+        {
+            "device": data.device,
+            "family": family,
+            "networks": str(one.networks),
+            "mape_pct": f"{one.mape_pct:.1f}",
+            "bias_pct": f"{one.bias_pct:+.1f}",
+        }
+        for family, one in judged.items()
     ]
-    families = [r.family for r in table8]
+
+
+def predictions(data: Data, shipped: Profile) -> list[dict[str, str]]:
+    """What the profile says of each published time of a network; `unseen_ms` is by a fit without its family."""
+    of_unseen = {row.name: p for p, row in zip(data.unseen(FORMS[data.device]), data.networks, strict=True)}
     out = []
-    for device, name, features in forms:
-        ms, other_ms = times(table8, device), times(appendix, device)
-        x, y = np.array([features(r) for r in table8]), np.array([features(r) for r in appendix])
-        c, lofo = fit(x, ms), leave_family_out(x, ms, families)
-        out.append(
-            {
-                "device": device,
-                "model": name,
-                **{f"lofo_{key}": value for key, value in judge(lofo, ms).items()},
-                **{f"lofo_mape_pct_{key}": value for key, value in by_family(lofo, ms, table8).items()},
-                "refit": " ".join(f"{value:.4g}" for value in c),
-                "refit_table8_mape_pct": f"{mape_pct(x @ c, ms):.1f}",
-                "refit_appendix1a_mape_pct": f"{mape_pct(y @ c, other_ms):.1f}",
-            }
-        )
-    return out
-
-
-def times(rows: list[Row], device: str) -> Array:
-    return np.array([r.gpu_ms if device == "gtx1080ti" else r.arm_ms for r in rows])
-
-
-def predictions(rows: list[Row]) -> list[dict[str, str]]:
-    """What the shipped profiles say of each row."""
-    out = []
-    for device in ("gtx1080ti", "sd810"):
-        profile = load_profile(device)
-        for row, ms in zip(rows, times(rows, device), strict=True):
-            latency = predict(row.graph, profile, batch=row.batch if device == "gtx1080ti" else 1)
+    for table, rows in (("table 8", [*data.networks, *data.cells]), ("appendix table 1a", data.appendix)):
+        for row in rows:
+            latency = predict(row.graph, shipped, batch=row.batch)
+            other = of_unseen.get(row.name) if table == "table 8" else None
             out.append(
                 {
-                    "device": device,
-                    "family": row.family,
-                    "width": f"{row.width:g}",
+                    "device": data.device,
+                    "table": table,
+                    "member": row.name,
                     "input": row.input,
-                    "batch": str(latency.batch),
+                    "batch": str(row.batch),
                     "kernels": str(len(latency.rows)),
-                    "published_ms": f"{ms:.2f}",
+                    "published_ms": f"{row.ms:.2f}",
                     "latency_ms": f"{latency.ms:.2f}",
-                    "error_pct": f"{100 * (latency.ms / ms - 1):+.1f}",
-                    "in_interval": str(bool(latency.low_ms <= ms <= latency.high_ms)).lower(),
+                    "error_pct": f"{100 * (latency.ms / row.ms - 1):+.1f}",
+                    "unseen_ms": f"{other:.2f}" if other else "",
+                    "unseen_error_pct": f"{100 * (other / row.ms - 1):+.1f}" if other else "",
                     "extrapolates": "; ".join(latency.extrapolates),
                 }
             )
     return out
 
 
-def summary(table8: list[Row], appendix: list[Row]) -> list[dict[str, str]]:
-    """Errors of the shipped profiles, by table and input size, and how many published times their 80 % interval holds."""
-    parts = {"table 8": table8}
-    for size in dict.fromkeys(r.input for r in appendix):
-        parts[f"appendix table 1a, {size}"] = [r for r in appendix if r.input == size]
-    parts["appendix table 1a, all"] = appendix
-    out = []
-    for device in ("gtx1080ti", "sd810"):
-        profile = load_profile(device)
-        for name, rows in parts.items():
-            ms = times(rows, device)
-            predicted = np.array([latency_ms(r.graph, profile, r.batch if device == "gtx1080ti" else 1) for r in rows])
-            held = np.mean(np.abs(ms / predicted - 1) <= profile.interval_pct / 100)
-            bias = f"{100 * np.mean(predicted / ms - 1):+.1f}"
-            counts = {"device": device, "rows": name, "networks": str(len(rows))}
-            out.append(
-                {**counts, **judge(predicted, ms), "bias_pct": bias, "in_80_interval": f"{held:.2f}", **by_family(predicted, ms, rows)}
-            )
+def summary(data: Data, shipped: Profile) -> list[dict[str, str]]:
+    """The bars, and what the shipped profile gets on everything else that is printed of the device."""
+    form, out = FORMS[data.device], []
+    of_unseen = list(data.unseen(form))
+    latency = {id(row): latency_ms(row.graph, shipped, row.batch) for row in [*data.networks, *data.cells, *data.appendix]}
+
+    def add(name: str, predicted: Sequence[float], rows: Sequence[Row]) -> None:
+        judged = judge(predicted, [row.ms for row in rows], [row.family for row in rows])
+        out.append(
+            {
+                "device": data.device,
+                "rows": name,
+                "networks": str(len(rows)),
+                "mape_pct": f"{judged.mape_pct:.1f}",
+                "within_10_pct_share": f"{judged.within_10_pct_share:.2f}",
+                "kendall_tau": f"{judged.kendall_tau:.2f}",
+                "bias_pct": f"{judged.bias_pct:+.1f}",
+            }
+        )
+
+    add("table 8 without cells, families unseen", of_unseen, data.networks)
+    by_name = {row.name: p for p, row in zip(of_unseen, data.networks, strict=True)}
+    twice = networks(data.device, cells=False, twice=True)
+    renamed = [by_name.get(row.name) or by_name[f"{row.name}_reimpl"] for row in twice]
+    add("table 8 without cells, families unseen, rows printed twice counted twice", renamed, twice)
+    both = [*data.networks, *data.cells]
+    add("table 8 with cells, families unseen", [*of_unseen, *[latency[id(row)] for row in data.cells]], both)
+    with_cells = unseen(form, [sample(row, form) for row in both], data.stack_samples(form))
+    add("table 8 with cells, families unseen, cells in the fit", with_cells, both)
+    add("table 8 without cells, as shipped", [latency[id(row)] for row in data.networks], data.networks)
+    for row in data.cells:
+        add(f"{row.name}, as shipped (extrapolates)", [latency[id(row)]], [row])
+    for size in SIZES:
+        rows = [row for row in data.appendix if row.input == size]
+        add(f"appendix table 1a, {size}, as shipped", [latency[id(row)] for row in rows], rows)
+    constant = shipped.constant_ms
+    of_stacks = [latency_ms(row.graph, shipped, 1) - constant for row in data.stacks]
+    add("stacks of tables 1 to 4, as shipped less the constant", of_stacks, data.stacks)
+    for batch in (1, 8) if data.device == "gtx1080ti" else (1,):
+        rows = units(data.device, 10, batch)
+        name = f"appendix table 1b, ten ShuffleNet v2 units, batch {batch}, as shipped less the constant"
+        add(name, [latency_ms(row.graph, shipped, batch) - constant for row in rows], rows)
     return out
 
 
@@ -278,12 +189,17 @@ def write(name: str, rows: list[dict[str, str]]) -> None:
 
 
 def main() -> None:
-    table8, appendix = read_rows("table8.csv"), read_rows("appendix1a.csv")
-    write("accountings", accountings(table8, appendix))
-    write("models", models(table8, appendix))
-    write("predictions_table8", predictions(table8))
-    write("predictions_appendix1a", predictions(appendix))
-    write("summary", summary(table8, appendix))
+    data = [Data(device) for device in FORMS]
+    profiles = [profile(one) for one in data]
+    if "--write" in sys.argv[1:]:
+        for one in profiles:
+            save_profile(one, DEVICES / f"{one.device}.json", force=True)
+    write("summary", [row for one, shipped in zip(data, profiles, strict=True) for row in summary(one, shipped)])
+    write("families", [row for one in data for row in of_families(one)])
+    write("forms", [row for one in data for row in forms(one)])
+    write("fusions", [row for one in data for row in fusions(one)])
+    write("tiles-gtx1080ti", tiles(data[0]))
+    write("predictions", [row for one, shipped in zip(data, profiles, strict=True) for row in predictions(one, shipped)])
 
 
 if __name__ == "__main__":

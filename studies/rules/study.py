@@ -31,8 +31,6 @@ PRINTED_TWICE = {"mobilenet_v2_1x", "mobilenet_v2_1.4x"}
 # Table 8's groups of about 40, 140, 300 and 500 M multiply-adds begin with these.
 LEVELS = {"shufflenet_v2_0.5x": "40", "shufflenet_v2_1x": "140", "shufflenet_v2_1.5x": "300", "shufflenet_v2_2x": "500"}
 CELLS = {"nasnet_a", "pnasnet_5"}
-# The families that the profiles' stated error is from (studies/paper_devices).
-FITTED = {"mobilenet_v1", "mobilenet_v2", "shufflenet_v1", "shufflenet_v2"}
 GUIDELINES = ("G1", "G2", "G3", "G4")
 INFO = tuple(code for code, rule in RULES.items() if rule.severity == "info")
 # Every threshold of a guideline at the least that makes sense: any unequal width, group or second fragment counts.
@@ -159,7 +157,6 @@ def correlations(rows: Sequence[Row]) -> list[dict[str, str]]:
             "table 8": lambda row: True,
             "without cells": lambda row: row.family not in CELLS,
             "without IGCV3-D 0.7x": lambda row: row.member != "igcv3_d_0.7x",
-            "families not fitted": lambda row: row.family not in FITTED,
         }
         for subset, belongs in subsets.items():
             chosen = [row for row in of_device if belongs(row)]

@@ -177,7 +177,7 @@ def test_the_table_has_findings_a_summary_and_the_total(archspace: Archspace) ->
     assert f"{first.worst.message}. Instead: {first.worst.instead}" in lines[3]
     assert "ms: one batch of 8 on gtx1080ti" in lines
     counts = {severity: len([f for f in v1("gtx1080ti").findings if f.severity == severity]) for severity in ("warning", "info")}
-    assert lines[-1] == f"{sum(counts.values())} findings: {counts['warning']} warning"
+    assert lines[-1] == f"{sum(counts.values())} findings: {counts['warning']} warning, {counts['info']} info"
 
 
 def test_without_a_device_there_are_no_milliseconds_and_the_roofline_is_not_asked(archspace: Archspace) -> None:

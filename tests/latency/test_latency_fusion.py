@@ -85,17 +85,25 @@ def test_an_output_of_the_network_is_written_and_ends_its_kernel() -> None:
     assert names(graph, "paper") == [("conv",), ("relu",)]
 
 
-def test_a_residual_add_with_its_relu_reads_both_branches_and_writes_once() -> None:
+def residual() -> Graph:
     b = Builder("residual")
     x = b.input((1, 4, 8, 8))
-    y = b.add("bn", BatchNorm2d(4), b.add("conv", Conv2d(4, 4, 3, padding=1), x))
-    graph = b.build(b.add("relu", ReLU(), b.add("add", Add(), x, y)))
-    conv, add = fused_kernels(graph, "paper")
+    y = b.add("bn", BatchNorm2d(4), b.add("conv", Conv2d(4, 4, 3, padding=1), b.add("before", ReLU(), x)))
+    return b.build(b.add("relu", ReLU(), b.add("add", Add(), x, y)))
+
+
+def test_a_residual_add_with_its_relu_joins_its_convolution_and_reads_the_other_branch() -> None:
+    before, conv = fused_kernels(residual(), "paper")
     n = 4 * 8 * 8
-    assert (conv.names, add.names) == (("conv", "bn"), ("add", "relu"))
-    assert elems(conv) == (n, n, 4 * 4 * 9 + 4)
-    assert elems(add) == (2 * n, n, 0)
-    assert add.op_type == "elementwise"
+    assert (before.names, conv.names) == (("before",), ("conv", "bn", "add", "relu"))
+    assert elems(conv) == (2 * n, n, 4 * 4 * 9 + 4)
+
+
+def test_an_add_that_joins_nothing_reads_both_branches() -> None:
+    kernels = {kernel.names: kernel for kernel in fused_kernels(residual(), "folded")}
+    n = 4 * 8 * 8
+    assert elems(kernels[("add",)]) == (2 * n, n, 0)
+    assert kernels[("add",)].op_type == "elementwise"
 
 
 def test_a_tensor_added_to_itself_is_read_once() -> None:
@@ -138,7 +146,7 @@ def test_a_slice_beside_another_reader_is_a_kernel_of_its_own_that_reads_its_par
 def test_a_shuffle_joins_the_convolution_before_it_in_shufflenet_v1() -> None:
     kernels = {kernel.names[0]: kernel.names for kernel in fused_kernels(build("shufflenet_v1"), "paper")}
     assert kernels["stage3.unit1.pw1.conv"] == tuple(f"stage3.unit1.{n}" for n in ("pw1.conv", "pw1.bn", "pw1.act", "shuffle"))
-    assert kernels["stage3.unit0.concat"] == ("stage3.unit0.concat", "stage3.unit0.act")
+    assert kernels["stage3.unit0.concat"] == ("stage3.unit0.concat",)
 
 
 def test_flatten_and_dropout_are_no_kernels() -> None:

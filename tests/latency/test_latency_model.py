@@ -73,9 +73,14 @@ def test_the_gpu_profile_is_its_stated_formula() -> None:
     x = b.input((8, 3, 32, 32))
     y = b.add("relu", ReLU(), b.add("conv", Conv2d(3, 3, 1), x))
     graph = b.build(b.add("add", Add(), x, y))
+    profile = load_profile("gtx1080ti")
+    per_gb, per_gmadd = profile.coefficients["dense"].ms_per_gb_in, profile.coefficients["dense"].ms_per_gmadd_padded
     n = 8 * 3 * 32 * 32
     gigabytes = 4 * ((n + n + 9) + (2 * n + n)) / 1e9
-    assert predict(graph, "gtx1080ti").ms == pytest.approx(0.918 + 8.60 * gigabytes + 2 * 0.0075, rel=1e-12)
+    # 8192 pixels are 64 tiles of 128, 3 waves of 28; each tile has 128 outputs with a depth of 3 channels and the startup's 64.
+    tiled = 3 * 28 * 128 * 128 * (3 + 64) / 1e9
+    kernels = 2 * profile.coefficients["default"].us_per_kernel / 1e3
+    assert predict(graph, profile).ms == pytest.approx(profile.constant_ms + per_gb * gigabytes + per_gmadd * tiled + kernels, rel=1e-12)
 
 
 def test_the_phone_profile_is_its_stated_formula() -> None:
@@ -84,10 +89,14 @@ def test_the_phone_profile_is_its_stated_formula() -> None:
     x = b.add("conv", Conv2d(3, 8, 3, stride=2, padding=1), x)
     x = b.add("dw", Conv2d(8, 8, 3, padding=1, groups=8), x)
     graph = b.build(b.add("pw", Conv2d(8, 8, 1, groups=2), x))
+    profile = load_profile("sd810")
+    dense, grouped, depthwise = (profile.coefficients[kind] for kind in ("dense", "grouped", "depthwise"))
     pixels = 112 * 112
-    dense, grouped = pixels * 8 * 27 / 1e9, pixels * 8 * 4 / 1e9
-    depthwise = 4 * (2 * 8 * pixels + 8 * 9) / 1e9
-    assert predict(graph, "sd810").ms == pytest.approx(131.54 * 0.050176 + 231 * dense + 249 * grouped + 1660 * depthwise, rel=1e-12)
+    compute = dense.ms_per_gmadd * pixels * 8 * 27 / 1e9 + grouped.ms_per_gmadd * pixels * 8 * 4 / 1e9
+    others = 4 * ((3 * 4 + 8) * pixels + 8 * 27 + (8 + 8) * pixels + 8 * 4) / 1e9  # in, out and weights of conv and pw
+    read = 4 * 8 * pixels / 1e9
+    expected = compute + dense.ms_per_gb_in * others + depthwise.ms_per_gb_in * read
+    assert predict(graph, profile).ms == pytest.approx(expected, rel=1e-12)
 
 
 def test_a_graphs_own_batch_does_not_matter() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,23 +30,26 @@ def test_two_devices_ship_and_say_that_they_were_not_measured_by_us() -> None:
         assert "table 8" in profile.source
 
 
-def test_the_shipped_coefficients_are_the_published_fits() -> None:
+def test_the_shipped_profiles_say_under_which_conditions_they_hold() -> None:
     gpu, arm = load_profile("gtx1080ti"), load_profile("sd810")
-    assert (gpu.batch, gpu.constant_ms, gpu.ms_per_input_mpixel) == (8, 0.918, 0)
-    assert dict(gpu.coefficients) == {
-        "default": Coefficients(us_per_kernel=7.5, ms_per_gb_in=8.60, ms_per_gb_out=8.60, ms_per_gb_weights=8.60)
-    }
-    assert (arm.batch, arm.threads, arm.constant_ms) == (1, 1, 0)
-    assert arm.ms_per_input_mpixel * 224 * 224 / 1e6 == pytest.approx(6.6, abs=0.001)
-    assert [arm.coefficients[kind].ms_per_gmadd for kind in ("dense", "linear", "grouped", "depthwise")] == [231, 231, 249, 0]
-    assert arm.coefficients["depthwise"].ms_per_gb_in == 1660
-    assert arm.coefficients["default"] == Coefficients()
+    assert (gpu.batch, gpu.threads, gpu.dtype, gpu.fusion) == (8, None, "float32", "paper")
+    assert (arm.batch, arm.threads, arm.dtype, arm.fusion) == (1, 1, "float32", "paper")
+
+
+def test_the_gpu_is_not_faster_than_its_data_sheet_says() -> None:
+    # GTX 1080 Ti: 484 GB/s, 11.3e12 FLOPs = 5.67e12 multiply-adds a second (NVIDIA). Compute and memory are added up, so that each
+    # alone may be too fast: one that is more than twice as fast would be no time of this device.
+    coefficients = load_profile("gtx1080ti").coefficients
+    assert coefficients["default"].ms_per_gb_in > 1000 / 484
+    assert coefficients["dense"].ms_per_gmadd_padded > 1000 / 5670 / 2
 
 
 def test_eighty_percent_of_a_normal_lie_within_1_606_mean_absolute_deviations() -> None:
     assert pytest.approx(1.606, abs=0.0005) == NORMAL_80
     profile = load_profile("gtx1080ti")
-    assert profile.interval_pct == pytest.approx(1.606 * profile.error.mape_pct, rel=1e-3)
+    normal = replace(profile, error=replace(profile.error, interval_80_pct=None))
+    assert normal.interval_pct == pytest.approx(1.606 * profile.error.mape_pct, rel=1e-3)
+    assert profile.interval_pct == profile.error.interval_80_pct
 
 
 def test_a_profile_is_read_from_a_path(tmp_path: Path) -> None:
@@ -109,7 +113,7 @@ def test_a_bad_profile_is_refused_with_the_key_at_fault(change: dict[str, Any], 
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("key", [key for key in shipped() if key != "archspace_profile"])
+@pytest.mark.parametrize("key", [key for key in shipped() if key not in ("archspace_profile", "residuals_pct", "tile")])
 def test_a_missing_key_is_named(key: str) -> None:
     with pytest.raises(FileError, match=f"p.json: the key '{key}' is missing"):
         profile_from_dict({k: v for k, v in shipped().items() if k != key}, "p.json")
