@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from archspace.rules import lint
     from archspace.space import Space
     from archspace.study import search
+    from archspace.timing import measure
 
 __version__ = "0.1.0"
 
@@ -43,6 +44,7 @@ __all__ = [
     "lint",
     "load",
     "load_weights",
+    "measure",
     "predict",
     "save",
     "search",
@@ -60,6 +62,7 @@ _LAZY = {
     "from_torch": ("archspace.pytorch", "torch"),
     "lint": ("archspace.rules", ""),
     "load_weights": ("archspace.pytorch", "torch"),
+    "measure": ("archspace.timing", "torch"),
     "predict": ("archspace.latency", ""),
     "search": ("archspace.study", "search"),
     "to_module": ("archspace.pytorch", "torch"),

@@ -22,7 +22,7 @@ FLOORS = {
     "latency": (3, "latency"), "space": (3, "space"),
     "rules": (4, "rules"),
     "study": (5, "study"), "pytorch": (5, "pytorch"), "onnx": (5, "onnx"), "report": (5, "report"),
-    "results": (6, "results"),
+    "results": (6, "results"), "timing": (6, "timing"),
     "cli": (7, "cli"), "__main__": (7, "cli"),
 }  # fmt: skip
 FACADE = "__init__"  # archspace/__init__.py: floors 0 to 2 at once, 3 to 6 lazily
@@ -33,6 +33,7 @@ PACKAGES = {
     "pytorch": {"torch", "numpy", "fvcore", "torchinfo", "thop", "ptflops", "torchprofile"},
     "onnx": {"onnx", "google", "numpy", "onnxscript", "torch"},  # torch and onnxscript to export alone
     "report": {"plotly", "pandas", "PIL"},
+    "timing": {"torch", "numpy", "onnxruntime"},
     "cli": {"click", "rich"},
     "__main__": {"click", "rich"},
 }
@@ -157,6 +158,7 @@ def test_what_the_facade_loads_lazily_exists_on_a_floor() -> None:
         ("study", "import torch"),
         ("pytorch", "import optuna"),
         ("report", "import archspace.pytorch.lower"),
+        ("results", "import archspace.timing"),
         ("cli", "import torch"),
         ("cli", "def f():\n    import pandas"),
         ("errors", "import archspace.ir"),

@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from archspace.cli.request import DEFAULT_SIZE, Request, constructor_arguments, input_shape
 from archspace.errors import MissingPackageError
 from archspace.ir.graph import Graph
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 PYTHON = re.compile(r"(timm|torchvision|.+\.py):([\w.\-/]+)")
 
@@ -25,15 +29,24 @@ def load_python(name: str, options: Mapping[str, str], request: Request) -> Grap
 
     Says on stderr that code is run, and what of it is not known. Raises LawError, FileError, UnknownNameError, MissingPackageError.
     """
-    inputs = [((request.batch or 1, *shape), dtype) for shape, dtype in map(input_shape, request.sizes or (DEFAULT_SIZE,))]
-    arguments = constructor_arguments((*[f"{key}={value}" for key, value in options.items()], *request.arguments))
+    inputs, arguments = _inputs(request), _arguments(options, request)
     try:
         from archspace.pytorch.importer.sources import from_source
     except ModuleNotFoundError as error:
         raise MissingPackageError(error.name or "torch", "torch") from None
-    if ".py:" in name:
-        _say_once(f"running the code of {name.rpartition(':')[0]}")
+    _say_what_is_run(name)
     return _told(lambda: from_source(name, inputs, arguments, trace=request.trace, strict=request.strict))
+
+
+def load_module(name: str, options: Mapping[str, str], request: Request) -> tuple[nn.Module, tuple[Tensor, ...]]:
+    """The module itself that a Python MODEL is, with weights, and random inputs for it. Says and raises what `load_python` does."""
+    inputs, arguments = _inputs(request), _arguments(options, request)
+    try:
+        from archspace.pytorch.importer.sources import load_source, made_inputs
+    except ModuleNotFoundError as error:
+        raise MissingPackageError(error.name or "torch", "torch") from None
+    _say_what_is_run(name)
+    return load_source(name, arguments, on_meta=False), made_inputs(inputs)
 
 
 def load_pt2(path: str, request: Request) -> Graph:
@@ -47,6 +60,21 @@ def load_pt2(path: str, request: Request) -> Graph:
     except ModuleNotFoundError as error:
         raise MissingPackageError(error.name or "torch", "torch") from None
     return graph_in(path) or _told(lambda: from_export(path, strict=request.strict))
+
+
+def _inputs(request: Request) -> list[tuple[tuple[int, ...], str]]:
+    """The inputs' shapes, batch included, and types."""
+    return [((request.batch or 1, *shape), dtype) for shape, dtype in map(input_shape, request.sizes or (DEFAULT_SIZE,))]
+
+
+def _arguments(options: Mapping[str, str], request: Request) -> dict[str, Any]:
+    """The constructor's arguments, of the spec and of --arg."""
+    return constructor_arguments((*[f"{key}={value}" for key, value in options.items()], *request.arguments))
+
+
+def _say_what_is_run(name: str) -> None:
+    if ".py:" in name:
+        _say_once(f"running the code of {name.rpartition(':')[0]}")
 
 
 def _say_once(words: str) -> None:

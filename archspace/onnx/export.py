@@ -64,7 +64,7 @@ def _exported(module: nn.Module, graph: Graph) -> onnx.ModelProto:
     numbers = {graph.nodes[i].name for node in graph if isinstance(node.op, Embedding) for i in node.inputs}
     inputs = tuple([torch.zeros(node.shape, dtype=torch.int64 if node.name in numbers else torch.float32) for node in graph.inputs])
     try:
-        with torch.no_grad(), torch.random.fork_rng(devices=[]), _silent():
+        with torch.no_grad(), torch.random.fork_rng(devices=[]), silent():
             program = torch.onnx.export(
                 model,
                 inputs,
@@ -178,7 +178,7 @@ def _write(target: Path, data: bytes) -> None:
 
 
 @contextmanager
-def _silent() -> Iterator[None]:
+def silent() -> Iterator[None]:
     """Without the warnings, log lines and progress of torch's exporter."""
     level = logging.root.manager.disable
     logging.disable(logging.CRITICAL)

@@ -44,14 +44,17 @@ def from_source(
     Raises what `load_source` and `from_torch` raise.
     """
     module = load_source(source, arguments, on_meta=not trace)
-    generator = torch.Generator().manual_seed(0)
-    made = [_input(shape, getattr(torch, dtype), generator if trace else None) for shape, dtype in inputs]
+    made = made_inputs(inputs) if trace else [torch.empty(shape, dtype=getattr(torch, dtype), device="meta") for shape, dtype in inputs]
     return replace(from_torch(module, *made, strict=strict, trace=trace), name=source)
 
 
-def _input(shape: Shape, dtype: torch.dtype, generator: torch.Generator | None) -> torch.Tensor:
-    if generator is None:
-        return torch.empty(shape, dtype=dtype, device="meta")
+def made_inputs(inputs: Sequence[tuple[Shape, str]]) -> tuple[torch.Tensor, ...]:
+    """Tensors of these shapes and types, the same every time: normal random numbers, zeros where the type is no float."""
+    generator = torch.Generator().manual_seed(0)
+    return tuple([_input(shape, getattr(torch, dtype), generator) for shape, dtype in inputs])
+
+
+def _input(shape: Shape, dtype: torch.dtype, generator: torch.Generator) -> torch.Tensor:
     if dtype.is_floating_point:
         return torch.randn(shape, generator=generator).to(dtype)
     return torch.zeros(shape, dtype=dtype)

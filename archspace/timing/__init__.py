@@ -1,0 +1,33 @@
+"""Timing real networks: backends, clocks, interleaved rounds, and the tables that measurements are kept in.
+
+`measure(networks, backends=...)` times them in the same rounds. Below it, `runner` makes one network ready inside `running(threads)`,
+`interleave` times any calls, `append_rows` keeps what came of it.
+"""
+
+from __future__ import annotations
+
+from archspace.timing.backends import BACKENDS, Runner, runner, running
+from archspace.timing.clock import CLOCKS, clock_for
+from archspace.timing.rounds import ROUNDS, Rounds, in_turn, interleave
+from archspace.timing.subject import Subject
+from archspace.timing.table import Measured, append_rows
+from archspace.timing.verb import BusyMachineWarning, NotMeasuredWarning, measure
+
+__all__ = [
+    "BACKENDS",
+    "CLOCKS",
+    "ROUNDS",
+    "BusyMachineWarning",
+    "Measured",
+    "NotMeasuredWarning",
+    "Rounds",
+    "Runner",
+    "Subject",
+    "append_rows",
+    "clock_for",
+    "in_turn",
+    "interleave",
+    "measure",
+    "runner",
+    "running",
+]
