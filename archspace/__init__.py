@@ -36,6 +36,7 @@ __all__ = [
     "Space",
     "analyze",
     "build",
+    "calibrate",
     "deploy",
     "devices",
     "from_export",
@@ -55,6 +56,7 @@ __all__ = [
 # Names that are imported when first asked for (PEP 562): the module that holds each, and the extra that it needs.
 _LAZY = {
     "Space": ("archspace.space", ""),
+    "calibrate": ("archspace.timing", "measure"),
     "deploy": ("archspace.pytorch", "torch"),
     "devices": ("archspace.latency", ""),
     "from_export": ("archspace.pytorch", "torch"),
@@ -62,7 +64,7 @@ _LAZY = {
     "from_torch": ("archspace.pytorch", "torch"),
     "lint": ("archspace.rules", ""),
     "load_weights": ("archspace.pytorch", "torch"),
-    "measure": ("archspace.timing", "torch"),
+    "measure": ("archspace.timing", "measure"),
     "predict": ("archspace.latency", ""),
     "search": ("archspace.study", "search"),
     "to_module": ("archspace.pytorch", "torch"),

@@ -36,7 +36,7 @@ ROWS = ("op", "block", "stage")
 @click.option("--top", metavar="N", type=click.IntRange(min=1), help="The N rows that take longest, the longest first.")
 @click.option("--compare-measured", is_flag=True, help="Run the networks on this machine too, and show both.")
 @click.option("--backend", metavar="NAME", help="With --compare-measured: eager, folded, onnxruntime, ...  [default: the device's]")
-@click.option("--on", type=click.Choice(["cpu", "cuda"]), help="With --compare-measured: where to run them.  [default: cpu]")
+@click.option("--on", type=click.Choice(["cpu", "cuda"]), help="With --compare-measured: where to run them.  [default: the device's]")
 @request_options
 @output_options
 @click.pass_context
@@ -85,7 +85,7 @@ def command(
     timed: Mapping[str, Timed] = {}
     if backend is not None:
         batch = request.batch or profile.batch
-        timed = measured(dict(zip(labels, graphs, strict=True)), profile, batch=batch, backend=backend, on=on or "cpu")
+        timed = measured(dict(zip(labels, graphs, strict=True)), profile, batch=batch, backend=backend, on=on or profile.on or "cpu")
     found = [Predicted(label, graph, latency, timed.get(label)) for label, graph, latency in zip(labels, graphs, latencies, strict=True)]
     if is_page and output is not None:
         _draw(found, profile, per or "block", top, Path(output))

@@ -83,7 +83,7 @@ def command(
         make_folder(output)
     chosen = backends or BACKENDS[:1]
     count = ROUNDS if rounds is None else rounds
-    with warnings.catch_warnings(record=True) as caught, _progress_bar() as report:
+    with warnings.catch_warnings(record=True) as caught, progress_bar("measure") as report:
         warnings.simplefilter("always")
         rows = measure(subjects, backends=chosen, on=on, threads=threads, rounds=count, seconds=seconds, progress=report)
     said = [str(warning.message) for warning in caught if issubclass(warning.category, NotMeasuredWarning | BusyMachineWarning)]
@@ -108,12 +108,12 @@ def command(
 
 
 @contextmanager
-def _progress_bar() -> Iterator[Any]:
+def progress_bar(verb: str) -> Iterator[Any]:
     """A bar on stderr: what is being done, and the time left."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("measure"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
+    columns = (TextColumn(verb), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
     with Progress(*columns, console=Console(file=sys.stderr), transient=True, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task("")
 

@@ -63,6 +63,7 @@ class Profile:
     source: str
     vector_width: int | None = None  # channels of the dtype that the device computes at once; None: not known
     backend: str | None = None  # what `archspace measure --backend` would have to be to time the same; None: not ours to time
+    on: str | None = None  # cpu or cuda, where `backend` is given
     noise_pct: float | None = None  # how far the measurement repeated
     residuals_pct: Mapping[str, float] = field(default_factory=dict)  # network -> 100 * (predicted unseen / measured - 1)
     samples: str | None = None  # the CSV of raw samples beside the profile

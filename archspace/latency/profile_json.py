@@ -6,8 +6,9 @@
      "ranges": {"kernels": [low, high], "madds": [...], "input_pixels": [...], "batch": [...], "op_types": [...]},
      "error": {"method": ..., "mape_pct": ..., "within_10_pct_share": ..., "kendall_tau": ..., "networks": int, "families": int,
                "spearman": ..., "interval_80_pct": ..., "coverage_80_share": ...},
-     "provenance": ..., "source": ..., "vector_width": int, "backend": ..., "noise_pct": ..., "residuals_pct": {network: percent},
-     "samples": file name, "tile": {"outputs": int, "rows": int, "startup_depth": int, "processors": int}}
+     "provenance": ..., "source": ..., "vector_width": int, "backend": ..., "on": ..., "noise_pct": ...,
+     "residuals_pct": {network: percent}, "samples": file name,
+     "tile": {"outputs": int, "rows": int, "startup_depth": int, "processors": int}}
 
 Version 1 knew neither the last three keys of `error`, nor the last two of `ranges`, nor what follows `vector_width`; all of those, and
 `vector_width`, may be left out. `within_10_pct_share` and `coverage_80_share` are between 0 and 1.
@@ -206,6 +207,7 @@ READERS: Mapping[str, Reader] = {
     "source": _text,
     "vector_width": _optional_int,
     "backend": _text,
+    "on": _text,
     "noise_pct": _number,
     "residuals_pct": _residuals,
     "samples": _text,

@@ -11,6 +11,9 @@ from pathlib import Path
 import torch
 
 CPU_INFO = Path("/proc/cpuinfo")
+CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
+USUAL_CACHE = {2: 1 << 20, 3: 32 << 20}
+VECTORS = {"avx512f": 512, "avx2": 256, "avx": 256, "asimd": 128, "sse2": 128}  # a processor's flag -> bits, the widest first
 # What vendors write around the name of a processor or GPU.
 NOISE = re.compile(r"\((R|TM|C)\)|\bCPU\b|\bProcessor\b|\bwith\b.*|@.*|\b\d+-Core\b", re.IGNORECASE)
 
@@ -56,3 +59,29 @@ def slug(words: str) -> str:
     'amd-epyc-2-cores'
     """
     return re.sub(r"[^a-z0-9.]+", "-", words.lower()).strip("-.")
+
+
+def cache_bytes(level: int) -> int:
+    """The size of the processor's data cache of a level; where the system does not tell, what is usual.
+
+    >>> cache_bytes(3) >= cache_bytes(2) > 0
+    True
+    """
+    for index in sorted(CACHES.glob("index*")):
+        try:
+            found, size = (int((index / name).read_text(encoding="ascii").strip().rstrip("K")) for name in ("level", "size"))
+        except (OSError, ValueError):
+            continue
+        if found == level and (index / "type").read_text(encoding="ascii").strip() != "Instruction":
+            return size << 10
+    return USUAL_CACHE[level]
+
+
+def vector_bits() -> int | None:
+    """The width of the processor's vectors; None where the system does not tell."""
+    try:
+        text = CPU_INFO.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    flags = {word for line in text.splitlines() if line.startswith(("flags", "Features")) for word in line.partition(":")[2].split()}
+    return next((bits for flag, bits in VECTORS.items() if flag in flags), None)

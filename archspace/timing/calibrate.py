@@ -1,0 +1,121 @@
+"""`calibrate`: time op benchmarks and networks on this machine, fit them, and write a device profile with its raw samples beside it."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from archspace.errors import FileError, LawError
+from archspace.files import check_writable
+from archspace.latency.calibration import Calibration
+from archspace.latency.profile import Profile
+from archspace.latency.profile_json import save_profile
+from archspace.timing.backends import BACKENDS, check_backend, running
+from archspace.timing.clock import clock_for
+from archspace.timing.fitting import noise_pct, profile_of
+from archspace.timing.idle import BUSY_PCT, others_pct, used_now
+from archspace.timing.machine import device_name, package_version
+from archspace.timing.samples import Conditions, TimedGraph, append_sample, read_samples
+from archspace.timing.sweep import DEFAULT, THOROUGH, networks_of, timed_networks, timed_ops
+from archspace.timing.verb import IDLE_S, BusyMachineWarning, Report
+
+NOISY_PCT = 5.0
+
+
+class NoisyMachineWarning(UserWarning):
+    """The measurements repeat worse than a calibration should."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrated:
+    """A new profile, what its fit is worth, and how far the measurement repeated."""
+
+    profile: Profile
+    fit: Calibration
+    noise_pct: float
+    files: tuple[Path, Path]  # the profile and its samples
+    samples: int
+    resumed: int  # samples that were there already
+
+
+def calibrate(
+    path: str | Path,
+    *,
+    backend: str = "folded",
+    on: str = "cpu",
+    batches: Sequence[int] = (1,),
+    threads: int = 1,
+    thorough: bool = False,
+    force: bool = False,
+    progress: Report | None = None,
+) -> Calibrated:
+    """Measure this machine and write its profile to `path` (.json), with the raw samples beside it (.csv), which a next call goes on from.
+
+    Single ops on buffers that take turns, and 8 networks (20 with `thorough`), at each of `batches`; the first is the profile's own.
+    Noise above 5 % is a NoisyMachineWarning, a machine that others use, where that matters, a BusyMachineWarning, a network that the
+    backend cannot run a NotMeasuredWarning. Raises FileError for a path that is taken (without `force`) or beside samples of other
+    conditions, LawError for batches or threads that are none and for a device that torch does not find, UnknownNameError for a backend
+    that is none, MissingPackageError.
+    """
+    target, raw = _files(path, force=force)
+    if not batches or any(batch < 1 for batch in batches):
+        raise LawError(f"batches must be at least 1 each, but got {', '.join(map(str, batches)) or 'none'}")
+    if threads < 1:
+        raise LawError(f"the number of threads must be at least 1, but got {threads}")
+    check_backend(backend, on)
+    package = BACKENDS[backend].package
+    runtime = f"{package} {package_version(package)}"
+    sweep = THOROUGH if thorough else DEFAULT
+    conditions = Conditions(device_name(on), backend, runtime, on, threads, clock_for(on, threads), sweep)
+    known = read_samples(raw, conditions)
+    asked = tuple(dict.fromkeys(batches))
+    with running(threads):
+        before = used_now()
+        if before is not None and conditions.clock == "wall":
+            time.sleep(IDLE_S)
+        _complete(raw, conditions, known, asked, progress or _silent)
+        after = used_now()
+    samples = [s for batch in asked for s in read_samples(raw, conditions) if s.batch == batch]
+    profile, fit = profile_of(target.stem, samples, conditions)
+    save_profile(replace(profile, samples=raw.name), target, force=force)
+    noise = noise_pct(samples)
+    if noise > NOISY_PCT:
+        words = f"times repeat within {noise:.1f} % only, and a profile wants {NOISY_PCT:g} % at most. Calibrate when the machine is idle."
+        warnings.warn(words, NoisyMachineWarning, stacklevel=2)
+    busy = others_pct(before, after) if before is not None and after is not None else 0.0
+    if conditions.clock == "wall" and busy > BUSY_PCT:
+        words = f"other processes used {busy:.0f} % of the machine meanwhile, and wall-clock time shows it. Calibrate when it is idle."
+        warnings.warn(words, BusyMachineWarning, stacklevel=2)
+    return Calibrated(profile, fit, noise, (target, raw), len(samples), sum(s.batch in asked for s in known))
+
+
+def _files(path: str | Path, *, force: bool) -> tuple[Path, Path]:
+    """The profile's file and that of its samples. Samples without a profile are of an interrupted calibration, and stay."""
+    target = Path(path)
+    if target.suffix != ".json":
+        raise FileError(f"{path}: a device profile is a .json file. Name it so: {target.with_suffix('.json').name}")
+    is_complete = target.exists()
+    raw = check_writable(target, force=force).with_suffix(".csv")
+    if force and is_complete:
+        raw.unlink(missing_ok=True)
+    return target, raw
+
+
+def _complete(raw: Path, conditions: Conditions, known: Sequence[TimedGraph], batches: Sequence[int], report: Report) -> None:
+    """Time what has no sample yet, and append each as it comes."""
+    keys = {sample.key for sample in known}
+    for batch in batches:
+        for sample in timed_ops(conditions, batch, keys, report):
+            append_sample(raw, sample, conditions)
+    for batch in batches:
+        names = networks_of(conditions.sweep)
+        if any(("network", name, batch) not in keys for name in names):  # all anew: they are compared inside rounds
+            for sample in timed_networks(names, conditions, batch, report):
+                append_sample(raw, sample, conditions)
+
+
+def _silent(what: str, done: int, total: int) -> None:
+    """No progress."""
