@@ -10,7 +10,7 @@ from archspace.timing.backends import BACKENDS, Runner, runner, running
 from archspace.timing.clock import CLOCKS, clock_for
 from archspace.timing.rounds import ROUNDS, Rounds, in_turn, interleave
 from archspace.timing.subject import Subject
-from archspace.timing.table import Measured, append_rows
+from archspace.timing.table import Measured, append_rows, files_of
 from archspace.timing.verb import BusyMachineWarning, NotMeasuredWarning, measure
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Subject",
     "append_rows",
     "clock_for",
+    "files_of",
     "in_turn",
     "interleave",
     "measure",

@@ -18,6 +18,8 @@ V1 = Path(__file__).parents[2] / "spaces" / "shufflenet_v1.toml"
         ("pandas", ["search", str(V1), "--trials", "3"], "search"),
         ("plotly", ["search", str(V1), "--trials", "3"], "search"),
         ("torch", ["build", "resnet18", "--check"], "torch"),
+        ("torch", ["measure", "resnet18"], "torch"),
+        ("onnxruntime", ["measure", "resnet18", "--backend", "onnxruntime"], "measure"),
         ("scipy", ["search", str(V1), "--trials", "3", "--sampler", "gp"], "all"),
     ],
 )
