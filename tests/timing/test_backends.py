@@ -13,7 +13,7 @@ from torch._dynamo.utils import counters
 
 from archspace.errors import ArchspaceError, LawError, UnknownNameError
 from archspace.ir import Builder, Graph
-from archspace.ir.ops import Conv2d, Linear, MaxPool2d
+from archspace.ir.ops import Conv2d, Linear, MaxPool2d, SparseShift
 from archspace.onnx import from_onnx
 from archspace.timing import BACKENDS, Subject, runner, running
 from archspace.timing.onnx_session import onnx_bytes
@@ -160,6 +160,13 @@ def test_a_graph_of_one_op_is_a_session(op: Any) -> None:
     b = Builder("one")
     graph = b.build(b.add("op", op, b.input((1, 8, 14, 14))))
     assert outputs(graph, "onnxruntime") == pytest.approx(outputs(graph, "eager"), abs=1e-5)
+
+
+def test_a_shift_of_some_channels_is_written_without_scatters_of_single_elements() -> None:
+    b = Builder("shift")
+    subject = Subject("shift", b.build(b.add("op", SparseShift(8, 4), b.input((1, 8, 14, 14)))))
+    assert b"ScatterElements" not in onnx_bytes(subject.module(), subject.inputs)
+    assert outputs(subject, "onnxruntime") == pytest.approx(outputs(subject, "eager"))
 
 
 def test_an_onnx_file_runs_as_it_is_and_is_built_from_its_graph_for_torch(tmp_path: Path) -> None:
