@@ -14,8 +14,8 @@ from archspace.cli.models import FAMILY_OPTIONS, split_words
 from archspace.cli.output import Table, emit
 from archspace.cli.request import Request, request_options
 from archspace.cli.subjects import load_subject
-from archspace.errors import LawError, MissingPackageError
-from archspace.files import make_folder
+from archspace.errors import FileError, LawError, MissingPackageError
+from archspace.files import what_is_at
 
 if TYPE_CHECKING:
     from archspace.timing import Measured
@@ -75,19 +75,19 @@ def command(
         raise LawError("a measurement takes --rounds or --seconds, but got both. Drop one.")
     subjects = [load_subject(name, options, request) for name in names]
     try:
-        from archspace.timing import ROUNDS, BusyMachineWarning, NotMeasuredWarning, append_rows, measure
+        from archspace.timing import ROUNDS, BusyMachineWarning, NotMeasuredWarning, append_rows, files_of, measure
     except ModuleNotFoundError as error:
         raise MissingPackageError(error.name or "torch", "torch") from None
 
-    if not no_save:
-        make_folder(output)
+    if not no_save and what_is_at(output) == "file":
+        raise FileError(f"{output}: measurements are kept in a folder, but this is a file. Name a folder with -o, or give --no-save.")
     chosen = backends or BACKENDS[:1]
     count = ROUNDS if rounds is None else rounds
     with warnings.catch_warnings(record=True) as caught, progress_bar("measure") as report:
         warnings.simplefilter("always")
         rows = measure(subjects, backends=chosen, on=on, threads=threads, rounds=count, seconds=seconds, progress=report)
     said = [str(warning.message) for warning in caught if issubclass(warning.category, NotMeasuredWarning | BusyMachineWarning)]
-    files = () if no_save else append_rows(rows, output)
+    files = [] if no_save else list(files_of(rows, output))
     emit(
         form,
         None,
@@ -102,6 +102,8 @@ def command(
     )
     for line in said:
         click.echo(f"warning: {line}", err=True)
+    if not no_save:
+        append_rows(rows, output)  # last: a file that cannot be written loses no result
     for path in files:
         click.echo(f"appended to {path}", err=True)
     return 0 if len(rows) == len(subjects) * len(chosen) else 2

@@ -14,7 +14,7 @@ from archspace.errors import MissingPackageError
 from archspace.ir.graph import Graph
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from archspace.timing import Subject
 
 PYTHON = re.compile(r"(timm|torchvision|.+\.py):([\w.\-/]+)")
 
@@ -38,15 +38,16 @@ def load_python(name: str, options: Mapping[str, str], request: Request) -> Grap
     return _told(lambda: from_source(name, inputs, arguments, trace=request.trace, strict=request.strict))
 
 
-def load_module(name: str, options: Mapping[str, str], request: Request) -> tuple[nn.Module, tuple[Tensor, ...]]:
+def load_module(title: str, name: str, options: Mapping[str, str], request: Request) -> Subject:
     """The module itself that a Python MODEL is, with weights, and random inputs for it. Says and raises what `load_python` does."""
     inputs, arguments = _inputs(request), _arguments(options, request)
     try:
         from archspace.pytorch.importer.sources import load_source, made_inputs
+        from archspace.timing import Subject
     except ModuleNotFoundError as error:
         raise MissingPackageError(error.name or "torch", "torch") from None
     _say_what_is_run(name)
-    return load_source(name, arguments, on_meta=False), made_inputs(inputs)
+    return Subject(title, load_source(name, arguments, on_meta=False), made_inputs(inputs))
 
 
 def load_pt2(path: str, request: Request) -> Graph:

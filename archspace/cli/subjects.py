@@ -10,7 +10,7 @@ from archspace.cli.models import load_model, parse_spec
 from archspace.cli.onnx_models import is_onnx
 from archspace.cli.python_models import is_python, load_module
 from archspace.cli.request import Request
-from archspace.errors import MissingPackageError
+from archspace.errors import LawError, MissingPackageError
 
 if TYPE_CHECKING:
     from archspace.timing import Subject
@@ -26,7 +26,9 @@ def load_subject(spec: str, options: Mapping[str, str], request: Request) -> Sub
     path, spec_options = parse_spec(spec)
     name = _name(spec, options)
     if is_python(path):
-        return Subject(name, *load_module(path, {**spec_options, **options}, request))
+        for key in spec_options.keys() & options.keys():
+            raise LawError(f"{path}: the argument {key} is given twice, in the spec and beside it. Drop one.")
+        return load_module(name, path, {**spec_options, **options}, request)
     graph = load_model(spec, options, request)
     if is_onnx(path):
         return Subject(name, Path(path), graph=graph)

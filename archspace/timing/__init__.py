@@ -11,7 +11,7 @@ from archspace.timing.calibrate import Calibrated, NoisyMachineWarning, calibrat
 from archspace.timing.clock import CLOCKS, clock_for
 from archspace.timing.rounds import ROUNDS, Rounds, in_turn, interleave
 from archspace.timing.subject import Subject
-from archspace.timing.table import Measured, append_rows
+from archspace.timing.table import Measured, append_rows, files_of
 from archspace.timing.verb import BusyMachineWarning, NotMeasuredWarning, measure
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "append_rows",
     "calibrate",
     "clock_for",
+    "files_of",
     "in_turn",
     "interleave",
     "measure",

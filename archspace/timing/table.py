@@ -88,15 +88,20 @@ def check_table(path: Path) -> None:
         raise FileError(f"{path}: rows are appended where the columns are the same, but {differ}. Move the file, or name another folder.")
 
 
+def files_of(rows: Iterable[Measured], folder: str | Path) -> dict[Path, list[Measured]]:
+    """The files in the folder that the rows belong into, each with its rows."""
+    files: dict[Path, list[Measured]] = {}
+    for row in rows:
+        files.setdefault(Path(folder) / file_name(row), []).append(row)
+    return files
+
+
 def append_rows(rows: Iterable[Measured], folder: str | Path) -> tuple[Path, ...]:
     """Append each row to the file of its conditions in the folder, which is made where needed; the files that were written.
 
     Raises FileError for a file with other columns, before any row is written, and for what cannot be written.
     """
-    place = make_folder(folder)
-    files: dict[Path, list[Measured]] = {}
-    for row in rows:
-        files.setdefault(place / file_name(row), []).append(row)
+    files = files_of(rows, make_folder(folder))
     for path in files:
         check_table(path)
     for path, those in files.items():

@@ -19,6 +19,8 @@ V1 = Path(__file__).parents[2] / "spaces" / "shufflenet_v1.toml"
         ("plotly", ["search", str(V1), "--trials", "3"], "search"),
         ("plotly", ["latency", "fenet", "--device", "sd810", "-o", "page.html"], "search"),
         ("torch", ["build", "resnet18", "--check"], "torch"),
+        ("torch", ["measure", "resnet18"], "torch"),
+        ("onnxruntime", ["measure", "resnet18", "--backend", "onnxruntime"], "measure"),
         ("scipy", ["search", str(V1), "--trials", "3", "--sampler", "gp"], "all"),
     ],
 )
