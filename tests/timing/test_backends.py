@@ -63,7 +63,8 @@ def small(family: str, **options: Any) -> Graph:
 def outputs(network: Any, backend: str, inputs: tuple[torch.Tensor, ...] = ()) -> np.ndarray[Any, Any]:
     with running(1):
         returned: Any = runner(network, backend, inputs).call()
-    return np.asarray(returned[0] if isinstance(returned, list) else returned)
+    first = returned[0] if isinstance(returned, list) else returned
+    return np.asarray(first.numpy() if hasattr(first, "numpy") else first)
 
 
 @pytest.mark.parametrize("backend", ["folded", "onnxruntime", pytest.param("compile", marks=pytest.mark.slow)])
