@@ -135,7 +135,7 @@ def _table(rows: Sequence[Measured]) -> Table:
     threads = f", {first.threads} thread{'s' if first.threads > 1 else ''}" if first.on == "cpu" else ""
     busy = f", others used {first.busy_pct:.0f} % of the machine" if first.busy_pct is not None else ""
     notes = [
-        f"noise floor {first.noise_pct:.1f} % (odd against even rounds): what differs by less does not differ",
+        f"noise floor {first.noise_pct:.1f} % (odd against even rounds of this run; another run may lie a few percent off)",
         f"{first.device}{threads}, {first.dtype}; {clocks}; {first.rounds} rounds{busy}",
     ]
     columns = ("<model", "<backend", "ms", "spread", "ratio", "<input", "<runtime")

@@ -65,18 +65,19 @@ def interleave(
     *,
     rounds: int = ROUNDS,
     seconds: float | None = None,
+    round_ms: float = ROUND_MS,
     progress: Progress | None = None,
 ) -> Rounds:
     """Warm every entry up, then time all of them in turn, round after round.
 
-    An entry is called for about 30 ms in each round, at least three times; one that takes different buffers in turn is a call like any
+    An entry is called for about `round_ms` in each round, at least three times; one that takes different buffers in turn is a call like any
     other (`in_turn`). With `seconds` there are as many rounds as fit into that time, at least four.
     Raises LawError for no entries and for fewer rounds than that; whatever an entry raises goes through.
     """
     if not entries:
         raise LawError("interleave times at least one entry, but got none")
     check_length(rounds, seconds)
-    plans = [_plan(warmed_up(call, clock)) for call in entries]
+    plans = [_plan(warmed_up(call, clock), round_ms) for call in entries]
     if seconds is not None:
         rounds = max(LEAST_ROUNDS, int(1000 * seconds / sum(plan.ms for plan in plans)))
     least: list[list[float]] = [[] for _ in entries]
@@ -122,9 +123,9 @@ class _Plan:
     ms: float
 
 
-def _plan(ms: float) -> _Plan:
+def _plan(ms: float, round_ms: float) -> _Plan:
     calls = _in_a_row(ms)
-    samples = max(LEAST_SAMPLES, round(ROUND_MS / (ms * calls)))
+    samples = max(LEAST_SAMPLES, round(round_ms / (ms * calls)))
     return _Plan(samples, calls, samples * calls * ms)
 
 

@@ -22,8 +22,9 @@ class Measured:
     """One network timed with one backend: the median over rounds of the least time of a call, and what it was measured under.
 
     `ratio` is to the first row, the median of the ratios inside rounds. `noise_pct` is the noise floor of all rows that were timed
-    together: what differs by less does not differ. `spread_pct` is the width of the middle half of the rounds. `busy_pct` is how much of
-    the machine other processes used meanwhile; None where the system does not tell.
+    together, between odd and even rounds: what differs by less does not differ, and other runs lie further apart. `spread_pct` is the
+    width of the middle half of the rounds. `busy_pct` is how much of the machine other processes used meanwhile; None where the system
+    does not tell.
     """
 
     time: str  # UTC, when the rounds were done

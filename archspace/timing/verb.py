@@ -69,7 +69,7 @@ def measure(
     with running(threads):
         entries, problems = _prepared(subjects, backends, on, threads, report)
         if not entries:
-            raise problems[0]
+            raise LawError("; ".join(map(str, problems)))
         clock = clock_for(on, threads)
         before = used_now()
         if before is not None and clock == "wall":

@@ -85,6 +85,7 @@ def test_short_calls_are_timed_several_in_a_row() -> None:
     assert set(asked[1:]) == {20}  # 0.2 ms over 0.01 ms
     assert timed.calls == (20 * 150,)  # 30 ms
     assert len(asked) == 2 + 4 * 150
+    assert interleave([taking(0.01)], counting, rounds=4, round_ms=6).calls == (20 * 30,)
 
 
 def test_a_clock_that_sees_nothing_divides_by_nothing() -> None:
