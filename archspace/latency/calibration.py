@@ -14,7 +14,7 @@ from archspace.latency.fit import CONSTANT, Feature, Fitted, Sample, fit, leave_
 from archspace.latency.judge import Judged, coverage_80_share, interval_80_pct, judge
 
 OPS_RIDGE = 1e-4  # decides between features that the benchmarks cannot tell apart
-FACTORS_RIDGE = 0.3  # toward a factor of 1
+FACTORS_RIDGE = 0.1  # toward a factor of 1
 FACTOR = "factor"
 
 

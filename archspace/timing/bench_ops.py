@@ -6,6 +6,7 @@ fourth runs alone, which tells what it costs to begin and to end (a change of la
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -37,6 +38,7 @@ from archspace.ir.ops import (
     Softmax,
     SparseShift,
 )
+from archspace.latency.op_types import op_type
 
 # Channels in and out, size of the input map, kernel, stride.
 DENSE = (
@@ -78,14 +80,25 @@ MAX_POOLS = ((24, 112), (64, 112), (192, 28), (60, 28), (12, 112))
 AVG_POOLS = ((240, 28), (60, 28), (30, 56), (480, 14))
 GLOBAL_POOLS = ((1024, 7), (116, 28), (512, 14))
 NORMS = ((24, 112), (116, 28), (464, 7))
-SHIFTS = tuple([(c, size, moved) for c, size in ((58, 28), (44, 56), (176, 14)) for moved in (0.1, 0.5, 1.0)])  # and share moved
+SHIFTS = tuple([(c, size, moved) for c, size in ((58, 28), (44, 56), (176, 14), (22, 112)) for moved in (0.1, 0.5, 1.0)])  # and share moved
 TOKENS = ((197, 192, 3), (49, 384, 6))  # tokens, width, heads of a small vision transformer
 
 
 def benchmarks(batch: int = 1, *, thorough: bool = False) -> tuple[Graph, ...]:
-    """The graphs of the benchmarks at a batch, two thirds of them unless `thorough`, each under a name of its own and of one op type."""
-    every = enumerate([*_convolutions(batch), *_others(batch)])
-    return tuple([replace(graph, name=f"{i:03d}_{graph.name}") for i, graph in every if thorough or i % 3])
+    """The graphs of the benchmarks at a batch, each under a name of its own and of one op type; unless `thorough` without every third of
+    an op type.
+    """
+    every = (*_convolutions(batch), *_others(batch))
+    if thorough:
+        return every
+    met: Counter[str] = Counter()
+    chosen = []
+    for graph in every:
+        kind = op_type(graph.nodes[-1].op)
+        met[kind] += 1
+        if met[kind] % 3:
+            chosen.append(graph)
+    return tuple(chosen)
 
 
 def _convolutions(batch: int) -> Iterator[Graph]:
@@ -115,7 +128,7 @@ def _others(batch: int) -> Iterator[Graph]:
         return batch, channels, size, size
 
     for features, outputs in LINEAR:
-        yield _one(Linear(features, outputs), (batch, features))
+        yield _one(Linear(features, outputs), (batch, features), name=f"linear_{features}_{outputs}")
     for op in ACTIVATIONS:
         for c, size in MAPS:
             yield _one(op, image(c, size))
@@ -129,7 +142,7 @@ def _others(batch: int) -> Iterator[Graph]:
         yield _one(ChannelShuffle(groups), image(c, size))
     for c, named, size in GATHERS:
         step = next(s for s in range(7, c) if c % s)  # scattered, each channel in turn
-        yield _one(ChannelGather(tuple([i * step % c for i in range(named)])), image(c, size))
+        yield _one(ChannelGather(tuple([i * step % c for i in range(named)])), image(c, size), name=f"channelgather_{named}_of_{c}_{size}")
     for c, size in MAX_POOLS:
         yield _one(MaxPool2d(3, stride=2, padding=1), image(c, size))
     for c, size in AVG_POOLS:
@@ -139,7 +152,7 @@ def _others(batch: int) -> Iterator[Graph]:
     for c, size in NORMS:
         yield _one(BatchNorm2d(c), image(c, size))
     for c, size, moved in SHIFTS:
-        yield _one(SparseShift(c, round(c * moved)), image(c, size))
+        yield _one(SparseShift(c, round(c * moved)), image(c, size), name=f"sparseshift_{round(c * moved)}_of_{c}_{size}")
     for tokens, width, heads in TOKENS:
         head = batch, heads, tokens, width // heads
         yield _one(Linear(width, 4 * width), (batch, tokens, width))
@@ -150,6 +163,6 @@ def _others(batch: int) -> Iterator[Graph]:
         yield _one(ScaledDotProductAttention(), head, head, head)
 
 
-def _one(op: Op, *shapes: Shape) -> Graph:
-    b = Builder(f"{type(op).__name__.lower()}_{'_'.join(map(str, shapes[0][1:]))}")
+def _one(op: Op, *shapes: Shape, name: str = "") -> Graph:
+    b = Builder(name or f"{type(op).__name__.lower()}_{'_'.join(map(str, shapes[0][1:]))}")
     return b.build(b.add("op", op, *[b.input(shape, name=f"x{i}") for i, shape in enumerate(shapes)]))
