@@ -66,9 +66,12 @@ POINTWISE_TYPES = frozenset({"elementwise", "activation", "hard_activation", "tr
 LAST = {"dense": "dense_last", "pointwise": "pointwise_last", "grouped": "grouped_last", "depthwise": "depthwise_last"}
 
 
-def launched(graph: Graph) -> tuple[Kernel, ...]:
-    """The kernels of one forward pass, in order."""
-    launches = _Launches(graph)
+def launched(graph: Graph, *, full_scores: bool) -> tuple[Kernel, ...]:
+    """The kernels of one forward pass, in order.
+
+    `full_scores`: attention that no fused kernel takes keeps its scores in float32, as from PyTorch 2.5 on.
+    """
+    launches = _Launches(graph, full_scores)
     for i in range(len(graph.nodes)):
         launches.run(i)
     return tuple(launches.kernels)
@@ -77,8 +80,9 @@ def launched(graph: Graph) -> tuple[Kernel, ...]:
 class _Launches:
     """The state of a forward pass: of every tensor its width, its strides, and whether it depends on the input."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, full_scores: bool) -> None:
         self.nodes = graph.nodes
+        self.score_width = FULL if full_scores else HALF
         self.kernels: list[Kernel] = []
         self.width = [FULL] * len(graph.nodes)
         self.strides: list[Strides] = [()] * len(graph.nodes)
@@ -158,13 +162,34 @@ class _Launches:
             for p in node.inputs:
                 if self._must_be_copied(p):
                     self._copy(i, p, HALF)
-        elif isinstance(op, ScaledDotProductAttention) and len(node.shape) == 4:
+        elif isinstance(op, ScaledDotProductAttention) and len(node.shape) != 4:
+            return self._attend_unfused(i)
+        elif isinstance(op, ScaledDotProductAttention):
             heads, e = node.shape[1], node.shape[3]
             self.strides[i] = dense_like(node.shape, (out, e, e * heads, 1))  # the heads of a token lie side by side
             kind = "attention_masked" if len(shapes) > 3 else kind
         self._emit(i, kind, counts.in_elems, out, madds=counts.madds, weights=counts.weight_elems)
         if has_bias:
             self._emit(i, "elementwise", out, out)
+
+    def _attend_unfused(self, i: int) -> None:
+        """The fused kernels take four axes: with more or fewer the scores go to memory (`_scaled_dot_product_attention_math`)."""
+        node, width = self.nodes[i], self.score_width
+        q, k, v = [self.nodes[p].shape for p in node.inputs[:3]]
+        out, scores = prod(node.shape), prod(q[:-1]) * k[-2]
+        kind = "matmul_full" if width == FULL else "matmul"
+        for p in node.inputs if width == FULL else ():
+            elems = prod(self.nodes[p].shape)
+            self._emit(i, "cast", elems * HALF, elems * FULL)
+        for elems in (prod(q), prod(k)):  # each takes the square root of the scale
+            self._emit(i, "elementwise", elems * width, elems * width)
+        self._emit(i, kind, (prod(q) + prod(k)) * width, scores * width, madds=scores * q[-1])
+        if len(node.inputs) > 3:
+            self._emit(i, "elementwise", 2 * scores * width, scores * width)
+        self._emit(i, "softmax", scores * width, scores * width)
+        self._emit(i, kind, (scores + prod(v)) * width, out * width, madds=out * k[-2])
+        if width == FULL:
+            self._emit(i, "cast", out * FULL, out * HALF)
 
     def _must_be_copied(self, p: int) -> bool:
         """Whether a factor's leading axes are no single batch of matrices."""

@@ -86,6 +86,7 @@ FUSIONS: Mapping[str, FusionRules] = MappingProxyType(
         "folded": FusionRules(follows=_CONV_BN, views=frozenset({ChannelSlice}), whole=_SHIFTS),
         # PyTorch without a compiler under automatic mixed precision, on a GPU.
         "torch_amp": FusionRules(launches="autocast"),
+        "torch_amp_2.4": FusionRules(launches="autocast_2.4"),  # up to that version
         # torch.compile on a CPU: products are calls of libraries, and what lies between them is fused into loops.
         "inductor": FusionRules(launches="inductor"),
         # ONNX Runtime with all graph optimisations, as the graphs that it saves show.
@@ -141,14 +142,8 @@ def fused_kernels(graph: Graph, rules: FusionRules | str) -> tuple[Kernel, ...]:
     """The kernels of a graph in the order of their leading nodes. Raises UnknownNameError for an unknown rule set."""
     if isinstance(rules, str):
         rules = fusion_rules(rules)
-    if rules.launches == "autocast":
-        from archspace.latency import autocast
-
-        return autocast.launched(graph)
-    if rules.launches == "inductor":
-        from archspace.latency import inductor
-
-        return inductor.launched(graph)
+    if rules.launches is not None:
+        return _followed(graph, rules.launches)
     nodes = graph.nodes
     readers = [0] * len(nodes)
     slicers = [0] * len(nodes)
@@ -189,6 +184,16 @@ def fused_kernels(graph: Graph, rules: FusionRules | str) -> tuple[Kernel, ...]:
         kernels.append(_reorder(nodes[i], rules.block, into_blocks=into_blocks))
         leads.append(i)
     return tuple([kernels[k] for k in sorted(range(len(kernels)), key=leads.__getitem__)])
+
+
+def _followed(graph: Graph, runtime: str) -> tuple[Kernel, ...]:
+    if runtime == "inductor":
+        from archspace.latency import inductor
+
+        return inductor.launched(graph)
+    from archspace.latency import autocast
+
+    return autocast.launched(graph, full_scores=runtime == "autocast")
 
 
 def _kernel(

@@ -71,6 +71,7 @@ COARSER: Mapping[str, str] = MappingProxyType(
         "grouped_last": "grouped",
         "depthwise_last": "depthwise",
         "attention_masked": "attention",
+        "matmul_full": "matmul",  # in float32 among narrower ones
         "cast": "elementwise",  # from one width to another
         "elementwise_across": "elementwise",  # over tensors that lie in different orders
         "scattered": "movement",  # read across the order of its tensor, one element at a time
