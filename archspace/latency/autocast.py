@@ -124,14 +124,17 @@ class _Launches:
         self._emit(p, "cast", elems * self.width[p], elems * width)
 
     def _copy(self, i: int, p: int, width: int) -> None:
-        elems = prod(self.nodes[p].shape) * width
-        self._emit(i, "movement", elems, elems)
+        """A tensor written again, row by row: reading across its order is slower than along it."""
+        shape, strides = self.nodes[p].shape, self.strides[p]
+        axis = max([axis for axis, size in enumerate(shape) if size > 1], default=0)
+        elems = prod(shape) * width
+        self._emit(i, "movement" if strides[axis] == 1 else "layout", elems, elems)
 
     def _view(self, i: int) -> None:
         node, p = self.nodes[i], self.nodes[i].inputs[0]
         strides = self.strides[p] if isinstance(node.op, Dropout) else strides_of_view(node, self.nodes[p].shape, self.strides[p])
         if strides is None:
-            self._copy(i, i, self.width[p])
+            self._copy(i, p, self.width[p])
         else:
             self.strides[i] = strides
 
@@ -151,6 +154,8 @@ class _Launches:
             last = is_channels_last(shapes[0], strides)
             if last:
                 kind, self.strides[i] = LAST[kind], channels_last(node.shape)
+                if dense_like(shapes[0], strides) != strides and strides[0] != prod(shapes[0]):
+                    self._copy(i, node.inputs[0], HALF)
             elif not is_contiguous(shapes[0], strides):
                 self._copy(i, node.inputs[0], HALF)
             has_bias = op.bias and (last or not op.is_depthwise)  # the plain depthwise kernel adds its own
@@ -224,6 +229,10 @@ class _Launches:
             self._cast(first, FULL)
             self.width[i] = FULL
         in_width = self.width[i]
+        if isinstance(op, Softmax | LogSoftmax) and not is_contiguous(shapes[0], self.strides[first]):
+            self._copy(i, first, in_width)
+        if isinstance(op, Copy):
+            return self._copy(i, first, in_width)
         if isinstance(op, Softmax | LogSoftmax) or (isinstance(op, Reduce) and op.function in SUMS_IN_FULL):
             self.width[i] = FULL
         read = sum([prod(shape) * max(self.width[p], in_width if kind == "global_pool" else 0) for p, shape in zip(node.inputs, shapes, strict=True)])
