@@ -8,7 +8,7 @@ multiplied. Elements are counted in the 2 bytes of the profile's dtype: a float3
 
 from __future__ import annotations
 
-from archspace.ir.graph import Graph, Node
+from archspace.ir.graph import Graph
 from archspace.ir.ops import (
     AdaptiveAvgPool2d,
     AvgPool2d,
@@ -20,7 +20,6 @@ from archspace.ir.ops import (
     Copy,
     Dropout,
     Einsum,
-    Flip,
     GroupNorm,
     Index,
     Input,
@@ -29,16 +28,13 @@ from archspace.ir.ops import (
     LogSoftmax,
     MatMul,
     MaxPool2d,
-    Op,
     Opaque,
     Parameter,
     Pointwise,
     PReLU,
     Reduce,
-    Roll,
     ScaledDotProductAttention,
     Softmax,
-    Stack,
 )
 from archspace.ir.ops.arrange import Movement
 from archspace.ir.ops.base import prod
@@ -58,10 +54,13 @@ from archspace.latency.strides import (
     viewed,
 )
 
+VIEWS = (View, ChannelSlice, Dropout)
 HALF, FULL = 1, 2  # elements of the profile's dtype that one element takes
 MULTIPLYING = (Convolution, Linear, MatMul, Einsum, ScaledDotProductAttention, Recurrent, PReLU)
 IN_FULL = frozenset({"pow", "exp", "log", "rsqrt"})  # pointwise functions that autocast runs in float32
+MOVED = (Movement, Index)  # they read no more than they write
 SUMS_IN_FULL = frozenset({"sum", "prod", "norm"})
+KEEPING_ORDER = (BatchNorm2d, BatchNormNd, MaxPool2d, AvgPool2d, AdaptiveAvgPool2d, Concat)  # channels last if all they read is
 POINTWISE_TYPES = frozenset({"elementwise", "activation", "hard_activation", "transcendental", "gelu"})
 LAST = {"dense": "dense_last", "pointwise": "pointwise_last", "grouped": "grouped_last", "depthwise": "depthwise_last"}
 
@@ -100,7 +99,7 @@ class _Launches:
         self.batched[i] = any(self.batched[p] for p in node.inputs)
         if node.inputs:
             self.width[i] = max(self.width[p] for p in node.inputs)
-        if isinstance(op, View | ChannelSlice | Dropout):
+        if isinstance(op, VIEWS):
             self._view(i)
         elif isinstance(op, MULTIPLYING):
             self._multiply(i)
@@ -109,10 +108,12 @@ class _Launches:
         else:
             self._other(i)
 
-    def _emit(self, i: int, kind: str, read: int, written: int, *, madds: int = 0, weights: int = 0, is_batched: bool | None = None) -> None:
+    def _emit(
+        self, i: int, kind: str, read: int, written: int, *, madds: int = 0, weights: int = 0, is_batched: bool | None = None
+    ) -> None:
         node = self.nodes[i]
         batched = self.batched[i] if is_batched is None else is_batched
-        self.kernels.append(Kernel((node.name,), node.op, kind, node.block, read, written, weights, madds, is_batched=batched))
+        self.kernels.append(Kernel((node.name,), node.op, kind, node.block, read, written, weights, madds, False, batched))
 
     def _cast(self, p: int, width: int) -> None:
         """A tensor in another width; a parameter's is kept for the rest of the pass."""
@@ -225,7 +226,7 @@ class _Launches:
             counts = op.counts(tuple(shapes), node.shape)
             return self._emit(i, kind, counts.in_elems, counts.out_elems, weights=counts.weight_elems)
         first = node.inputs[0]
-        if isinstance(op, Pointwise | Reduce) and op.function in (IN_FULL if isinstance(op, Pointwise) else {"norm"}):
+        if (isinstance(op, Pointwise) and op.function in IN_FULL) or (isinstance(op, Reduce) and op.function == "norm"):
             self._cast(first, FULL)
             self.width[i] = FULL
         in_width = self.width[i]
@@ -235,22 +236,20 @@ class _Launches:
             return self._copy(i, first, in_width)
         if isinstance(op, Softmax | LogSoftmax) or (isinstance(op, Reduce) and op.function in SUMS_IN_FULL):
             self.width[i] = FULL
-        read = sum([prod(shape) * max(self.width[p], in_width if kind == "global_pool" else 0) for p, shape in zip(node.inputs, shapes, strict=True)])
-        if isinstance(op, Copy | Roll | Flip | Index) or (isinstance(op, Movement) and not isinstance(op, Stack)):
+        least = in_width if kind == "global_pool" else HALF
+        read = sum([prod(shape) * max(self.width[p], least) for p, shape in zip(node.inputs, shapes, strict=True)])
+        if isinstance(op, MOVED):
             read = min(read, out * in_width)
         else:
             same = [p for p in node.inputs if self.nodes[p].shape == node.shape]
-            if self._keeps_order(op):
-                maps = [is_channels_last(self.nodes[p].shape, self.strides[p]) for p in node.inputs]
-                self.strides[i] = channels_last(node.shape) if len(node.shape) == 4 and all(maps) else contiguous(node.shape)
+            if isinstance(op, KEEPING_ORDER):
+                if len(node.shape) == 4 and all([is_channels_last(self.nodes[p].shape, self.strides[p]) for p in node.inputs]):
+                    self.strides[i] = channels_last(node.shape)
             elif kind in POINTWISE_TYPES:
                 kind = "elementwise"  # at the speed of memory, whatever the function
                 if same:
-                    self.strides[i] = dense_like(node.shape, self.strides[same[0]])
-                    kind = "elementwise" if len({self.strides[p] for p in same}) == 1 else "elementwise_across"
+                    order = self.strides[same[0]]
+                    self.strides[i] = dense_like(node.shape, order) if isinstance(self.nodes[same[0]].op, VIEWS) else order
+                    if len(same) > 1 and any(self.strides[p] != order for p in same):
+                        kind = "elementwise_across"
         self._emit(i, kind, read, out * self.width[i])
-
-    @staticmethod
-    def _keeps_order(op: Op) -> bool:
-        """Ops that write channels last where all that they read is."""
-        return isinstance(op, BatchNorm2d | BatchNormNd | MaxPool2d | AvgPool2d | AdaptiveAvgPool2d | Concat)

@@ -10,7 +10,6 @@ from archspace.ir.graph import Graph
 from archspace.latency.fit import leave_family_out
 from archspace.latency.fusion import fused_kernels
 
-
 RIDGES = tuple([2.0 ** (step / 2) for step in range(-8, 25)])  # multiply-adds per byte
 
 

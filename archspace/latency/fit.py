@@ -81,8 +81,8 @@ def fit(
 
     A feature without a prior is pulled toward 0 by the share of the time that it makes up: (size * c)^2, where `size` is the root mean
     square of its value / measured_ms. `terms` names the coefficients that may be fitted (all by default, the two of the network too).
-    `robust_rounds` repeats the fit with weights of 1 / |relative error|, toward least absolute error. `family_power` p weighs each sample of a
-    family of n by n^-p, so that large families do not decide alone. Raises LawError without samples.
+    `robust_rounds` repeats the fit with weights of 1 / |relative error|, toward least absolute error. `family_power` p weighs
+    each sample of a family of n by n^-p, so that large families do not decide alone. Raises LawError without samples.
     """
     import numpy as np
     from scipy.optimize import nnls

@@ -39,6 +39,7 @@ from archspace.latency.op_types import op_type
 from archspace.latency.strides import Strides, channels_last, contiguous, dense_like, is_channels_last, strides_of_view, viewed
 
 CALLS = (Convolution, Linear, MatMul, Einsum, ScaledDotProductAttention, Recurrent, Opaque)
+VIEWS = (View, ChannelSlice, Dropout)
 INDEXED = Concat | ChannelShuffle | Pad | Interpolate | Index
 REDUCING = frozenset({"global_pool"})
 # What takes computing beside the memory that a loop moves: a part of the loop's kernel of its own.
@@ -86,7 +87,7 @@ class _Launches:
                 continue
             self.from_input[i] = any(self.from_input[p] for p in node.inputs)
             self.depth[i] = max((self.depth[p] for p in node.inputs), default=0)
-            if isinstance(node.op, View | ChannelSlice | Dropout):
+            if isinstance(node.op, VIEWS):
                 self._view(i)
                 continue
             for p in node.inputs:
@@ -114,7 +115,9 @@ class _Launches:
         self.depth[i] += 1
         op, out = node.op, prod(node.shape)
         if copied := sum([prod(self.nodes[p].shape) for p in node.inputs if self._must_be_copied(i, p)]):
-            self.order.append(Kernel((f"{node.name} (copy)",), Copy(), "movement", node.block, copied, copied, 0, 0, is_batched=self.from_input[i]))
+            self.order.append(
+                Kernel((f"{node.name} (copy)",), Copy(), "movement", node.block, copied, copied, 0, 0, is_batched=self.from_input[i])
+            )
         if isinstance(op, Convolution) and len(node.shape) > 2:
             self.strides[i] = channels_last(node.shape)
         elif isinstance(op, ScaledDotProductAttention) and len(node.shape) == 4:
@@ -157,7 +160,8 @@ class _Launches:
             loop.scattered_elems += elems if self._crosses(node.shape, self.strides[i], node.inputs[0]) else 0
             return
         if same:
-            self.strides[i] = dense_like(node.shape, self.strides[same[0]])
+            order = self.strides[same[0]]
+            self.strides[i] = dense_like(node.shape, order) if self.source[same[0]] != same[0] else order
         elif node.inputs and is_channels_last(shapes[0], self.strides[node.inputs[0]]) and len(node.shape) == 4:
             self.strides[i] = channels_last(node.shape)
         indexed = isinstance(node.op, INDEXED | Movement)
@@ -177,6 +181,8 @@ class _Launches:
         """Whether the axis that a loop runs along is not the innermost of what it reads."""
         if self.is_indexed[p]:
             return True
+        if self.strides[p] == strides:
+            return False
         axes = [(step, -axis) for axis, (size, step) in enumerate(zip(shape, strides, strict=True)) if size > 1 and step]
         return bool(axes) and self.strides[p][-min(axes)[1]] > 1
 
@@ -206,7 +212,10 @@ class _Launches:
         if loop.table_elems:
             parts["table"] = loop.table_elems
         kernel = Kernel(names, lead.op, "elementwise", lead.block, sum(read.values()), written, weights, 0, is_batched=batched)
-        return [kernel, *[replace(kernel, op_type=kind, in_elems=0, out_elems=n, weight_elems=0, is_part=True) for kind, n in parts.items()]]
+        return [
+            kernel,
+            *[replace(kernel, op_type=kind, in_elems=0, out_elems=n, weight_elems=0, is_part=True) for kind, n in parts.items()],
+        ]
 
     def _worked(self, i: int, kind: str) -> int:
         """Elements that a part computes: of a reduction what it reads, of a pool each window."""

@@ -5,6 +5,8 @@ An axis of one position keeps its stride, so that what holds for one image of a 
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from archspace.ir.graph import Node
 from archspace.ir.ops import Expand, Permute, Select, Slice
 from archspace.ir.ops.base import Shape, prod
@@ -12,6 +14,7 @@ from archspace.ir.ops.base import Shape, prod
 Strides = tuple[int, ...]
 
 
+@lru_cache(maxsize=4096)
 def contiguous(shape: Shape) -> Strides:
     """Row-major.
 
@@ -40,6 +43,7 @@ def dense_like(shape: Shape, strides: Strides) -> Strides:
     return tuple(dense)
 
 
+@lru_cache(maxsize=4096)
 def channels_last(shape: Shape) -> Strides:
     """(n, c, *sizes) with the channels innermost."""
     inner = contiguous((shape[0], *shape[2:], shape[1]))
@@ -48,7 +52,9 @@ def channels_last(shape: Shape) -> Strides:
 
 def is_contiguous(shape: Shape, strides: Strides) -> bool:
     """Whether it lies row-major without gaps."""
-    return all(size == 1 or step == want for size, step, want in zip(shape, strides, contiguous(shape), strict=True))
+    return strides == contiguous(shape) or all(
+        size == 1 or step == want for size, step, want in zip(shape, strides, contiguous(shape), strict=True)
+    )
 
 
 def is_channels_last(shape: Shape, strides: Strides) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from devices import LEAST_FAMILIES, Device, tied
@@ -104,7 +104,7 @@ def fitted(samples: Sequence[Sample]) -> dict[Feature, float]:
 def unseen(samples: Sequence[Sample]) -> tuple[float, ...]:
     """Each network predicted by a fit without its family."""
 
-    def fitting(kept: Sequence[Sample]):  # noqa: ANN202
+    def fitting(kept: Sequence[Sample]) -> Callable[[Sample], float]:
         found = fitted(kept)
         return lambda sample: predicted_ms(sample.features, found)
 

@@ -67,7 +67,9 @@ def run(device: Device, tables: Path) -> list[str]:
     replace_rows(RESULTS / "summary.csv", device, summary)
     replace_rows(RESULTS / "families.csv", device, families(device, networks, predicted))
     replace_rows(RESULTS / "noise.csv", device, noise(device, networks))
-    said = [f"{row['what']}: MAPE {row['mape_pct']} %, within 10 % {row['within_10_pct_share']}, tau {row['kendall_tau']}" for row in summary]
+    said = [
+        f"{row['what']}: MAPE {row['mape_pct']} %, within 10 % {row['within_10_pct_share']}, tau {row['kendall_tau']}" for row in summary
+    ]
     return [f"{len(networks)} networks, {left_out} without a graph", *said]
 
 
@@ -161,7 +163,13 @@ def families(device: Device, networks: Sequence[Network], predicted: Sequence[fl
     """The error of each family, the worst sums first."""
     judged = by_family(predicted, [one.row.ms for one in networks], [one.sample.family for one in networks])
     return [
-        {"device": device.name, "family": name, "networks": str(j.networks), "mape_pct": f"{j.mape_pct:.1f}", "bias_pct": f"{j.bias_pct:.1f}"}
+        {
+            "device": device.name,
+            "family": name,
+            "networks": str(j.networks),
+            "mape_pct": f"{j.mape_pct:.1f}",
+            "bias_pct": f"{j.bias_pct:.1f}",
+        }
         for name, j in judged.items()
     ]
 
@@ -181,7 +189,13 @@ def noise(device: Device, networks: Sequence[Network]) -> Rows:
             between = a[1] + (c[1] - a[1]) * (b[0] - a[0]) / (c[0] - a[0])
             bent.append(abs(b[1] / between - 1))
     return [
-        {"device": device.name, "what": what, "count": str(len(found)), "mean_abs_pct": f"{100 * np.mean(found):.2f}", "largest_pct": f"{100 * max(found):.1f}"}
+        {
+            "device": device.name,
+            "what": what,
+            "count": str(len(found)),
+            "mean_abs_pct": f"{100 * np.mean(found):.2f}",
+            "largest_pct": f"{100 * max(found):.1f}",
+        }
         for what, found in (("equal graphs under two names", apart), ("a size against the line between its neighbours", bent))
     ]
 
