@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from archspace.ir.graph import Graph
 from archspace.latency.fit import leave_family_out
 from archspace.latency.fusion import fused_kernels
+
+RIDGES = tuple([2.0 ** (step / 2) for step in range(-8, 25)])  # multiply-adds per byte
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +20,13 @@ class Work:
     family: str
     measured_ms: float  # one batch
     ops: tuple[tuple[float, float], ...]  # 1e9 multiply-adds and 1e9 bytes of each op
+    sums: tuple[float, float] = field(init=False, compare=False)  # of both; every fit asks for these again
+    roofs: tuple[float, ...] = field(init=False, compare=False)  # the sum of the larger of the two, under each of RIDGES
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sums", (sum([madds for madds, _ in self.ops]), sum([size for _, size in self.ops])))
+        roofs = [sum([max(madds / ridge, size) for madds, size in self.ops]) for ridge in RIDGES]
+        object.__setattr__(self, "roofs", tuple(roofs))
 
 
 def work_of(graph: Graph, measured_ms: float, *, family: str, batch: int, element_bytes: int) -> Work:
@@ -53,11 +62,10 @@ def _linear(columns: Callable[[Work], list[float]]) -> Callable[[Sequence[Work]]
 def _roofline(works: Sequence[Work]) -> Callable[[Work], float]:
     """A constant plus c * sum over ops of max(multiply-adds / ridge, bytes); the ridge is the best of a grid in powers of sqrt(2)."""
     best: tuple[float, Callable[[Work], float]] | None = None
-    for step in range(-8, 25):
-        ridge = 2.0 ** (step / 2)  # multiply-adds per byte
+    for step in range(len(RIDGES)):
 
-        def columns(work: Work, ridge: float = ridge) -> list[float]:
-            return [1.0, sum(max(madds / ridge, size) for madds, size in work.ops)]
+        def columns(work: Work, step: int = step) -> list[float]:
+            return [1.0, work.roofs[step]]
 
         predictor = _linear(columns)(works)
         error = sum((predictor(work) / work.measured_ms - 1) ** 2 for work in works)
@@ -69,8 +77,8 @@ def _roofline(works: Sequence[Work]) -> Callable[[Work], float]:
 
 BASELINES: Mapping[str, Callable[[Sequence[Work]], Callable[[Work], float]]] = MappingProxyType(
     {
-        "FLOPs": _linear(lambda work: [1.0, sum(madds for madds, _ in work.ops)]),
-        "FLOPs + memory": _linear(lambda work: [1.0, sum(madds for madds, _ in work.ops), sum(size for _, size in work.ops)]),
+        "FLOPs": _linear(lambda work: [1.0, work.sums[0]]),
+        "FLOPs + memory": _linear(lambda work: [1.0, *work.sums]),
         "max-roofline": _roofline,
     }
 )

@@ -6,6 +6,7 @@ for a feature is the coefficient of the same name in a profile. numpy and scipy 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -72,6 +73,7 @@ def fit(
     prior: Fitted | None = None,
     ridge: float = 0.0,
     robust_rounds: int = 0,
+    family_power: float = 0.0,
 ) -> dict[Feature, float]:
     """The non-negative coefficients that minimise the mean squared relative error, plus a ridge toward a prior.
 
@@ -79,7 +81,8 @@ def fit(
 
     A feature without a prior is pulled toward 0 by the share of the time that it makes up: (size * c)^2, where `size` is the root mean
     square of its value / measured_ms. `terms` names the coefficients that may be fitted (all by default, the two of the network too).
-    `robust_rounds` repeats the fit with weights of 1 / |relative error|, toward least absolute error. Raises LawError without samples.
+    `robust_rounds` repeats the fit with weights of 1 / |relative error|, toward least absolute error. `family_power` p weighs
+    each sample of a family of n by n^-p, so that large families do not decide alone. Raises LawError without samples.
     """
     import numpy as np
     from scipy.optimize import nnls
@@ -95,11 +98,14 @@ def fit(
     expected = np.array([(prior or {}).get(key, 0.0) for key in keys]) * size
     aim = (expected > 0).astype(float)
     pull = np.sqrt(ridge * len(samples) / max(1, len(keys))) / np.where(expected > 0, expected, 1.0)
-    weights = np.ones(len(samples))
+    sizes = Counter(sample.family for sample in samples)
+    of_family = np.array([sizes[sample.family] ** -family_power for sample in samples])
+    of_family = np.sqrt(of_family / of_family.mean())
+    weights = of_family
     for _ in range(robust_rounds + 1):
         stacked = np.vstack([rows * weights[:, None], np.diag(pull)])
         solved = nnls(stacked, np.concatenate([target * weights, pull * aim * expected]), maxiter=100 * len(keys) + 1000)[0]
-        weights = 1 / np.sqrt(np.maximum(np.abs(rows @ solved - target), SMALL_ERROR) / SMALL_ERROR)
+        weights = of_family / np.sqrt(np.maximum(np.abs(rows @ solved - target), SMALL_ERROR) / SMALL_ERROR)
     return dict(zip(keys, (solved / size).tolist(), strict=True))
 
 

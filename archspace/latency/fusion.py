@@ -48,13 +48,15 @@ class FusionRules:
 
     `follows`: op kind -> the kinds right behind which it joins their kernel. `views`: kinds that this runtime never copies. `whole`:
     shifts whose unmoved channels this runtime copies, since the input is not theirs to overwrite. `block`: channels in a block of the
-    layout that convolutions work on (`layout`); None is the plain one.
+    layout that convolutions work on (`layout`); None is the plain one. `launches`: a runtime that is followed pass by pass instead,
+    because the width and the order of its tensors decide what it runs.
     """
 
     follows: Mapping[type[Op], Ops] = field(default_factory=dict)
     views: Ops = frozenset()
     whole: Ops = frozenset()
     block: int | None = None
+    launches: str | None = None
 
 
 ACTIVATIONS: Ops = frozenset(kind for kind in KINDS.values() if issubclass(kind, Activation))
@@ -82,6 +84,11 @@ FUSIONS: Mapping[str, FusionRules] = MappingProxyType(
         "torch_eager": FusionRules(views=frozenset({ChannelSlice}), whole=_SHIFTS),
         # The same with batch norm in the convolution's weights and bias.
         "folded": FusionRules(follows=_CONV_BN, views=frozenset({ChannelSlice}), whole=_SHIFTS),
+        # PyTorch without a compiler under automatic mixed precision, on a GPU.
+        "torch_amp": FusionRules(launches="autocast"),
+        "torch_amp_2.4": FusionRules(launches="autocast_2.4"),  # up to that version
+        # torch.compile on a CPU: products are calls of libraries, and what lies between them is fused into loops.
+        "inductor": FusionRules(launches="inductor"),
         # ONNX Runtime with all graph optimisations, as the graphs that it saves show.
         "onnxruntime": FusionRules(follows=_ORT, whole=_SHIFTS, block=16),  # on a CPU with AVX-512
         "onnxruntime_avx2": FusionRules(follows=_ORT, whole=_SHIFTS, block=8),
@@ -106,6 +113,8 @@ class Kernel:
     weight_elems: int
     madds: int
     is_unaligned: bool = False  # its channels do not fit what the runtime's fast path works on
+    is_batched: bool = True  # False: it works on weights alone, once for all images
+    is_part: bool = False  # what the kernel before it computes besides: nothing is launched for it
 
     @property
     def channels_per_group(self) -> tuple[int, int]:
@@ -133,6 +142,8 @@ def fused_kernels(graph: Graph, rules: FusionRules | str) -> tuple[Kernel, ...]:
     """The kernels of a graph in the order of their leading nodes. Raises UnknownNameError for an unknown rule set."""
     if isinstance(rules, str):
         rules = fusion_rules(rules)
+    if rules.launches is not None:
+        return _followed(graph, rules.launches)
     nodes = graph.nodes
     readers = [0] * len(nodes)
     slicers = [0] * len(nodes)
@@ -173,6 +184,16 @@ def fused_kernels(graph: Graph, rules: FusionRules | str) -> tuple[Kernel, ...]:
         kernels.append(_reorder(nodes[i], rules.block, into_blocks=into_blocks))
         leads.append(i)
     return tuple([kernels[k] for k in sorted(range(len(kernels)), key=leads.__getitem__)])
+
+
+def _followed(graph: Graph, runtime: str) -> tuple[Kernel, ...]:
+    if runtime == "inductor":
+        from archspace.latency import inductor
+
+        return inductor.launched(graph)
+    from archspace.latency import autocast
+
+    return autocast.launched(graph, full_scores=runtime == "autocast")
 
 
 def _kernel(

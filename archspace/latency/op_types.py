@@ -46,6 +46,7 @@ COARSER: Mapping[str, str] = MappingProxyType(
         "linear": "",
         "matmul": "linear",  # two feature maps
         "attention": "matmul",  # fused: scores that never reach memory
+        "vector": "linear",  # a linear layer of one row, which reads its weights once
         "recurrent": "linear",
         "pool": "",
         "max_pool": "pool",
@@ -64,6 +65,17 @@ COARSER: Mapping[str, str] = MappingProxyType(
         "gather": "shuffle",
         "shift": "movement",
         "layout": "movement",  # a tensor rearranged for the convolutions of a blocked layout
+        # What only runtimes that are followed launch by launch tell apart: `autocast`, `inductor`.
+        "dense_last": "dense",  # on a tensor whose channels lie innermost
+        "pointwise_last": "pointwise",
+        "grouped_last": "grouped",
+        "depthwise_last": "depthwise",
+        "attention_masked": "attention",
+        "matmul_full": "matmul",  # in float32 among narrower ones
+        "cast": "elementwise",  # from one width to another
+        "elementwise_across": "elementwise",  # over tensors that lie in different orders
+        "scattered": "movement",  # read across the order of its tensor, one element at a time
+        "table": "scattered",  # computed with values of a table of parameters
         "opaque": "",
     }
 )

@@ -50,10 +50,11 @@ def kernel_terms(
     width; without either nothing is padded.
     """
     gigabytes = element_bytes * 1e-9
+    scale = scale if kernel.is_batched else 1.0
     read, written = kernel.in_elems * scale * gigabytes, kernel.out_elems * scale * gigabytes
     memory = (read, written, kernel.weight_elems * gigabytes, read + written if kernel.is_unaligned else 0.0)
     if not kernel.madds:
-        return (1e-3, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, *memory)
+        return (0.0 if kernel.is_part else 1e-3, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, *memory)
     op = kernel.op
     groups = op.groups if isinstance(op, Conv2d) else 1
     cin, cout = kernel.channels_per_group

@@ -41,11 +41,17 @@ class Measured:
     ms: float  # one batch
     gmacs: float  # as the table counts, 1e9 multiply-adds of one image
     macts: float  # 1e6 output elements of convolutions and linears
+    mparams: float  # 1e6 learnable scalars of the module that was timed, to two digits
 
     @property
     def cached(self) -> Path:
         """Where its graph is kept."""
         return CACHE / f"{self.model}@{self.img_size}.json.gz"
+
+    @property
+    def cached_fused(self) -> Path:
+        """Where the graph of the re-parameterised model is kept, if that is another."""
+        return CACHE / f"{self.model}@{self.img_size}.fused.json.gz"
 
 
 def read_table(path: Path) -> list[Measured]:
@@ -59,6 +65,7 @@ def read_table(path: Path) -> list[Measured]:
                 float(r["infer_step_time"]),
                 float(r["infer_gmacs"]),
                 float(r["infer_macts"]),
+                float(r["param_count"]),
             )
             for r in csv.DictReader(file)
             if r["infer_step_time"]
@@ -74,8 +81,11 @@ def declare_torchvision_operators() -> Any:
     return library
 
 
-def make(row: Measured) -> Graph:
-    """The graph of one image. Raises what the model raises, and ArchspaceError."""
+def make(row: Measured) -> tuple[Graph, Graph | None, tuple[int, int]]:
+    """The graph of one image, that of the re-parameterised model if it has fewer parameters, and both numbers of parameters.
+
+    Raises what the model raises, and ArchspaceError.
+    """
     random.seed(0)
     torch.manual_seed(0)
     create = import_module("timm").create_model
@@ -87,11 +97,32 @@ def make(row: Measured) -> Graph:
         except MAKE_ERRORS:  # it computes with its weights while it is made
             module = create(row.model).eval().to(META)
         warnings.simplefilter("ignore", OpaqueWarning)
-        return archspace.from_torch(module, torch.empty(1, 3, row.img_size, row.img_size, device=META))
+        image = torch.empty(1, 3, row.img_size, row.img_size, device=META)
+        graph = archspace.from_torch(module, image)
+        params = sum(p.numel() for p in module.parameters())
+        try:
+            with META:
+                fused = import_module("timm.utils.model").reparameterize_model(module).eval()
+            fused_params = sum(p.numel() for p in fused.parameters())
+            return graph, archspace.from_torch(fused, image) if fused_params < params else None, (params, fused_params)
+        except MAKE_ERRORS:  # it cannot be fused without weights
+            return graph, None, (params, params)
 
 
-def load(row: Measured) -> Graph | None:
-    """The kept graph, or None for a model that could not be made."""
+def are_fused(rows: Sequence[Measured]) -> bool:
+    """Whether a table timed re-parameterised models: some row's parameters are those of the fused model, and not of the plain one."""
+    for row in rows:
+        if row.cached_fused.exists():
+            plain, fused = json.loads(gzip.decompress(row.cached_fused.read_bytes()))["params"]
+            if abs(fused / 1e6 - row.mparams) < 0.006 < abs(plain / 1e6 - row.mparams):
+                return True
+    return False
+
+
+def load(row: Measured, *, fused: bool) -> Graph | None:
+    """The kept graph, or None for a model that could not be made. `fused`: the re-parameterised one where there is one."""
+    if fused and row.cached_fused.exists():
+        return from_dict(json.loads(gzip.decompress(row.cached_fused.read_bytes()))["graph"], str(row.cached_fused))
     data = json.loads(gzip.decompress(row.cached.read_bytes()))
     return from_dict(data, str(row.cached)) if "archspace_graph" in data else None
 
@@ -103,12 +134,19 @@ def import_missing(rows: Sequence[Measured]) -> Iterator[tuple[Measured, str]]:
         if row.cached.exists():
             continue
         try:
-            graph = make(row)
+            graph, fused, params = make(row)
             data, told = to_dict(graph), f"{len(graph)} nodes"
+            if fused is not None:
+                _write(row.cached_fused, {"params": params, "graph": to_dict(fused)})
+                told += f", re-parameterised {len(fused)}"
         except (*MAKE_ERRORS, ArchspaceError, MemoryError) as error:
             told = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
             data = {"not_made": told}
-        partial = row.cached.with_suffix(".part")
-        partial.write_bytes(gzip.compress(json.dumps(data, separators=(",", ":")).encode(), 6))
-        partial.rename(row.cached)
+        _write(row.cached, data)
         yield row, told
+
+
+def _write(path: Path, data: Any) -> None:
+    partial = path.with_suffix(".part")
+    partial.write_bytes(gzip.compress(json.dumps(data, separators=(",", ":")).encode(), 6))
+    partial.rename(path)
