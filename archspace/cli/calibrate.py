@@ -14,7 +14,7 @@ from archspace.latency.profile_json import profile_to_dict
 
 if TYPE_CHECKING:
     from archspace.latency.judge import Judged
-    from archspace.timing.calibrate import Calibrated
+    from archspace.timing.calibrating import Calibrated
 
 
 @click.command("calibrate")
@@ -40,7 +40,7 @@ def command(output: str, backend: str, on: str, batches: str, threads: int, thor
     """
     sizes = _batches(batches)
     try:
-        from archspace.timing.calibrate import calibrate
+        from archspace.timing.calibrating import calibrate
     except ModuleNotFoundError as error:
         raise MissingPackageError(error.name or "torch", "measure") from None
 
@@ -84,7 +84,8 @@ def _errors(made: Calibrated) -> Table:
         f"networks of families that the fit has not seen: {fit.unseen.networks} networks, {fit.unseen.families} families",
         f"80 % interval ± {fit.interval_80_pct:.1f} %, covers {fit.coverage_80_share:.0%} of them when it comes from the other families",
         f"noise floor {made.noise_pct:.1f} % (odd against even rounds): no error below it means anything",
-        f"{profile.title}; {profile.runtime}; batch {profile.batch}; {profile.provenance}",
+        f"{profile.title}; {profile.runtime}; batch {profile.batch}",
+        profile.provenance,
     ]
     return Table(("<model", "MAPE", "within 10 %", "Spearman", "Kendall tau"), rows, notes=notes)
 

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from archspace.timing.backends import BACKENDS, Runner, runner, running
-from archspace.timing.calibrate import Calibrated, NoisyMachineWarning, calibrate
+from archspace.timing.calibrating import Calibrated, NoisyMachineWarning, calibrate
 from archspace.timing.clock import CLOCKS, clock_for
 from archspace.timing.rounds import ROUNDS, Rounds, in_turn, interleave
 from archspace.timing.subject import Subject

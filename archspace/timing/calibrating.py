@@ -80,7 +80,8 @@ def calibrate(
         after = used_now()
     samples = [s for batch in asked for s in read_samples(raw, conditions) if s.batch == batch]
     profile, fit = profile_of(target.stem, samples, conditions)
-    save_profile(replace(profile, samples=raw.name), target, force=force)
+    profile = replace(profile, samples=raw.name)
+    save_profile(profile, target, force=force)
     noise = noise_pct(samples)
     if noise > NOISY_PCT:
         words = f"times repeat within {noise:.1f} % only, and a profile wants {NOISY_PCT:g} % at most. Calibrate when the machine is idle."
