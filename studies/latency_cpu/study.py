@@ -115,7 +115,7 @@ def _report(what: str, done: int, total: int) -> None:
 
 def judged() -> None:
     """Fit every file of samples, and write what its fit is worth."""
-    summary, networks, subsets, factors, shifts = [], [], [], [], []
+    summary, networks, subsets, factors, shifts, layers = [], [], [], [], [], []
     for path in sorted(RESULTS.glob("samples-*.csv")):
         conditions = _conditions(path)
         samples = read_samples(path, conditions)
@@ -131,11 +131,23 @@ def judged() -> None:
         subsets += _subsets(conditions.backend, data.ops, data.networks)
         factors += _factors(conditions.backend, data.ops, data.networks)
         shifts += _shift_rows(conditions, made.fitted)
+        layers += [
+            {
+                "backend": conditions.backend,
+                "layer": op.name,
+                "measured_us": f"{1e3 * op.measured_ms:.1f}",
+                "predicted_us": f"{predicted:.1f}",
+            }
+            for op in data.ops
+            if op.name.startswith("sparseshift")
+            for predicted in [1e3 * (predicted_ms(op.features, made.fitted) - made.fitted[CONSTANT])]
+        ]
     _write("summary.csv", summary)
     _write("networks.csv", networks)
     _write("smaller.csv", subsets)
     _write("factors.csv", factors)
     _write("shifts.csv", shifts)
+    _write("shift-layers.csv", layers)
 
 
 def _conditions(path: Path) -> Conditions:
