@@ -8,6 +8,8 @@ multiplied. Elements are counted in the 2 bytes of the profile's dtype: a float3
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from archspace.ir.graph import Graph
 from archspace.ir.ops import (
     AdaptiveAvgPool2d,
@@ -169,7 +171,8 @@ class _Launches:
                 if self._must_be_copied(p):
                     self._copy(i, p, HALF)
         elif isinstance(op, ScaledDotProductAttention) and len(node.shape) != 4:
-            return self._attend_unfused(i)
+            self._attend_unfused(i)
+            return
         elif isinstance(op, ScaledDotProductAttention):
             heads, e = node.shape[1], node.shape[3]
             self.strides[i] = dense_like(node.shape, (out, e, e * heads, 1))  # the heads of a token lie side by side
@@ -203,7 +206,7 @@ class _Launches:
         if len(shape) <= 3:
             return len(shape) > 1 and 1 not in strides[-2:]
         lead = [(size, step) for k, (size, step) in enumerate(zip(shape[:-2], strides[:-2], strict=True)) if size > 1 or not k]
-        return self.batched[p] and any(a[1] != b[0] * b[1] for a, b in zip(lead, lead[1:], strict=False))
+        return self.batched[p] and any(a[1] != b[0] * b[1] for a, b in pairwise(lead))
 
     def _norm(self, i: int) -> None:
         node, p = self.nodes[i], self.nodes[i].inputs[0]
@@ -224,7 +227,8 @@ class _Launches:
         if isinstance(op, Opaque) or not node.inputs:
             self.width[i] = HALF
             counts = op.counts(tuple(shapes), node.shape)
-            return self._emit(i, kind, counts.in_elems, counts.out_elems, weights=counts.weight_elems)
+            self._emit(i, kind, counts.in_elems, counts.out_elems, weights=counts.weight_elems)
+            return
         first = node.inputs[0]
         if (isinstance(op, Pointwise) and op.function in IN_FULL) or (isinstance(op, Reduce) and op.function == "norm"):
             self._cast(first, FULL)
@@ -233,7 +237,8 @@ class _Launches:
         if isinstance(op, Softmax | LogSoftmax) and not is_contiguous(shapes[0], self.strides[first]):
             self._copy(i, first, in_width)
         if isinstance(op, Copy):
-            return self._copy(i, first, in_width)
+            self._copy(i, first, in_width)
+            return
         if isinstance(op, Softmax | LogSoftmax) or (isinstance(op, Reduce) and op.function in SUMS_IN_FULL):
             self.width[i] = FULL
         least = in_width if kind == "global_pool" else HALF
@@ -243,7 +248,7 @@ class _Launches:
         else:
             same = [p for p in node.inputs if self.nodes[p].shape == node.shape]
             if isinstance(op, KEEPING_ORDER):
-                if len(node.shape) == 4 and all([is_channels_last(self.nodes[p].shape, self.strides[p]) for p in node.inputs]):
+                if len(node.shape) == 4 and all(is_channels_last(self.nodes[p].shape, self.strides[p]) for p in node.inputs):
                     self.strides[i] = channels_last(node.shape)
             elif kind in POINTWISE_TYPES:
                 kind = "elementwise"  # at the speed of memory, whatever the function

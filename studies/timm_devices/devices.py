@@ -32,7 +32,7 @@ class Device:
     @property
     def is_gpu(self) -> bool:
         """Whether the batch is the largest that fits."""
-        return self.fusion.startswith("torch_amp")
+        return self.dtype == "float16"
 
 
 _AMP = "eager PyTorch {}, automatic mixed precision, channels first, largest batch that fits"

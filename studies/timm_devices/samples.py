@@ -17,8 +17,6 @@ from archspace.latency.fit import Feature, Fitted, Sample, features_of, fit, lea
 from archspace.latency.fusion import fused_kernels
 from archspace.latency.op_types import COARSER
 
-ATTENDING = frozenset({"attention", "attention_masked"})
-
 
 @dataclass(frozen=True, slots=True)
 class Network:
@@ -81,6 +79,14 @@ def priced_types(networks: Sequence[Network]) -> Mapping[str, str]:
             found = COARSER[found]
         priced[op_type] = found
     return priced
+
+
+def merged(one: Network, names: Mapping[str, str]) -> Network:
+    """A network with some op types priced as others."""
+    features: dict[Feature, float] = defaultdict(float)
+    for (op_type, term), value in one.sample.features.items():
+        features[names.get(op_type, op_type), term] += value
+    return replace(one, sample=replace(one.sample, features=dict(features)))
 
 
 def grouped(networks: Sequence[Network], device: Device) -> list[Sample]:

@@ -1,6 +1,6 @@
 """Latency profiles of five devices from timm's published tables: imports, fits, judges, and writes profiles and results.
 
-python studies/timm_devices/study.py DIRECTORY_OF_TABLES [device...]
+python studies/timm_devices/study.py DIRECTORY_OF_TABLES [device...] [--alternatives]
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import csv
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
@@ -16,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from devices import DEVICES, Device
 from graphs import are_fused, declare_torchvision_operators, import_missing, load, read_table
-from samples import Network, fitted, grouped, network, spread, unseen
+from samples import Network, fitted, grouped, merged, network, spread, unseen
 
 from archspace.latency.baselines import baselines
 from archspace.latency.fit import CONSTANT, coefficients_of, predicted_ms
@@ -25,19 +26,42 @@ from archspace.latency.profile import DEVICES as PROFILES
 from archspace.latency.profile import FitError, Profile, Ranges
 from archspace.latency.profile_json import save_profile
 
+LAST = {f"{kind}_last": kind for kind in ("dense", "pointwise", "grouped", "depthwise")}
+ACROSS = {"elementwise_across": "elementwise", "layout": "movement", "scattered": "movement", "table": "movement"}
 RESULTS = Path(__file__).parent / "results"
 Rows = list[dict[str, str]]
 
 
 def main(arguments: Sequence[str]) -> int:
     """Exit code 2 for wrong usage."""
-    if not arguments or any(name not in DEVICES for name in arguments[1:]):
-        print(f"usage: study.py DIRECTORY_OF_TABLES [{' | '.join(DEVICES)} ...]", file=sys.stderr)
+    words = [word for word in arguments if word != "--alternatives"]
+    if not words or any(name not in DEVICES for name in words[1:]):
+        print(f"usage: study.py DIRECTORY_OF_TABLES [{' | '.join(DEVICES)} ...] [--alternatives]", file=sys.stderr)
         return 2
     RESULTS.mkdir(exist_ok=True)
-    for name in arguments[1:] or DEVICES:
-        print(f"{name}:", *run(DEVICES[name], Path(arguments[0])), sep="\n  ")
+    step = compare if "--alternatives" in arguments else run
+    for name in words[1:] or DEVICES:
+        print(f"{name}:", *step(DEVICES[name], Path(words[0])), sep="\n  ")
     return 0
+
+
+def compare(device: Device, tables: Path) -> list[str]:
+    """What is lost without a part of what ships. Returns what there is to say."""
+    networks, _ = read_networks(device, tables)
+    ways = {"as shipped": networks, "channel order not told apart": [merged(one, LAST) for one in networks]}
+    ways["reads across an order not told apart"] = [merged(one, ACROSS) for one in networks]
+    if device.is_gpu:
+        other = "torch_amp" if device.fusion == "torch_amp_2.4" else "torch_amp_2.4"
+        ways["unfused attention as in the other PyTorch"] = read_networks(replace(device, fusion=other), tables)[0]
+        ways["widths and orders of tensors not followed"] = read_networks(replace(device, fusion="torch_eager"), tables)[0]
+        if device.fusion == "torch_amp":
+            ways["no model re-parameterised"] = read_networks(device, tables, fused=False)[0]
+    else:
+        ways["every op a kernel"] = read_networks(replace(device, fusion="torch_eager"), tables)[0]
+        ways["batch norm folded, else every op a kernel"] = read_networks(replace(device, fusion="folded"), tables)[0]
+    rows = [_judged(device, what, kept, unseen(grouped(kept, device)), [True] * len(kept)) for what, kept in ways.items()]
+    replace_rows(RESULTS / "alternatives.csv", device, rows)
+    return [f"{row['what']}: MAPE {row['mape_pct']} %, tau {row['kendall_tau']}" for row in rows]
 
 
 def run(device: Device, tables: Path) -> list[str]:
@@ -73,8 +97,11 @@ def run(device: Device, tables: Path) -> list[str]:
     return [f"{len(networks)} networks, {left_out} without a graph", *said]
 
 
-def read_networks(device: Device, tables: Path) -> tuple[list[Network], int]:
-    """The networks of a device's table, what is missing imported first; and how many could not be."""
+def read_networks(device: Device, tables: Path, *, fused: bool | None = None) -> tuple[list[Network], int]:
+    """The networks of a device's table, what is missing imported first; and how many could not be.
+
+    `fused`: whether models were re-parameterised; the table's own numbers of parameters tell where it is not given.
+    """
     (path,) = tables.glob(f"*{device.table}")
     rows = read_table(path)
     missing = [row for row in rows if not row.cached.exists()]
@@ -83,7 +110,7 @@ def read_networks(device: Device, tables: Path) -> tuple[list[Network], int]:
         for i, (row, told) in enumerate(import_missing(missing), 1):
             print(f"[{i}/{len(missing)}] {row.model} at {row.img_size}: {told}", file=sys.stderr)
         del library
-    fused = are_fused(rows)
+    fused = are_fused(rows) if fused is None else fused
     networks = [network(row, graph, device) for row in rows if (graph := load(row, fused=fused)) is not None]
     return networks, len(rows) - len(networks)
 

@@ -109,7 +109,7 @@ BAD: list[tuple[tuple[str, ...], list[str]]] = [
     (v1("--convention", "ptflop"), ["unknown convention 'ptflop'", "Did you mean 'ptflops'?"]),
     (v1("--convention", ""), ["unknown convention ''", "fvcore"]),
     (v1("--device", "gtx1080"), ["unknown device 'gtx1080'", "Did you mean 'gtx1080ti'?"]),
-    (v1("--device", ""), ["unknown device ''", "gtx1080ti, sd810"]),
+    (v1("--device", ""), ["unknown device ''", "gtx1080ti, i7_12700h"]),
     (v1("--device", "none.json"), ["none.json: cannot be read"]),
     (v1("--device", "device.json"), ["device.json", "the key 'device' is missing"]),
     (v1("--device", "foreign.json"), ["foreign.json", "archspace_profile"]),
