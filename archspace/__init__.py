@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from archspace.rules import lint
     from archspace.space import Space
     from archspace.study import search
-    from archspace.timing import measure
+    from archspace.timing import experiment, measure
 
 __version__ = "0.1.0"
 
@@ -38,6 +38,7 @@ __all__ = [
     "build",
     "deploy",
     "devices",
+    "experiment",
     "from_export",
     "from_onnx",
     "from_torch",
@@ -57,6 +58,7 @@ _LAZY = {
     "Space": ("archspace.space", ""),
     "deploy": ("archspace.pytorch", "torch"),
     "devices": ("archspace.latency", ""),
+    "experiment": ("archspace.timing", "torch"),
     "from_export": ("archspace.pytorch", "torch"),
     "from_onnx": ("archspace.onnx", "onnx"),
     "from_torch": ("archspace.pytorch", "torch"),

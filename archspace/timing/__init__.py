@@ -1,13 +1,16 @@
 """Timing real networks: backends, clocks, interleaved rounds, and the tables that measurements are kept in.
 
 `measure(networks, backends=...)` times them in the same rounds. Below it, `runner` makes one network ready inside `running(threads)`,
-`interleave` times any calls, `append_rows` keeps what came of it.
+`interleave` times any calls, `append_rows` keeps what came of it. `experiment(name)` repeats a table of the ShuffleNet v2 paper.
 """
 
 from __future__ import annotations
 
 from archspace.timing.backends import BACKENDS, Runner, runner, running
 from archspace.timing.clock import CLOCKS, clock_for
+from archspace.timing.experiment_run import experiment
+from archspace.timing.experiments import EXPERIMENTS
+from archspace.timing.outcome import Outcome
 from archspace.timing.rounds import ROUNDS, Rounds, in_turn, interleave
 from archspace.timing.subject import Subject
 from archspace.timing.table import Measured, append_rows
@@ -16,15 +19,18 @@ from archspace.timing.verb import BusyMachineWarning, NotMeasuredWarning, measur
 __all__ = [
     "BACKENDS",
     "CLOCKS",
+    "EXPERIMENTS",
     "ROUNDS",
     "BusyMachineWarning",
     "Measured",
     "NotMeasuredWarning",
+    "Outcome",
     "Rounds",
     "Runner",
     "Subject",
     "append_rows",
     "clock_for",
+    "experiment",
     "in_turn",
     "interleave",
     "measure",
