@@ -30,7 +30,7 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """One table of the paper. `claim` says in words what `slower` lists in pairs of rows.
+    """One table of the paper. `claim` says in words, behind 'that', what `slower` lists in pairs of rows.
 
     `tolerance_pct` is how far multiply-adds inside a column may lie from the first row's: what rounding channels costs, or what the paper's
     own levels differ by. `long_sizes` are left out on a CPU unless asked for.
@@ -92,7 +92,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         "g1",
         "table 1",
         "Guideline 1: equal channel widths",
-        "the further c1:c2 is from 1:1, the slower",
+        "convolutions are slower the further c1:c2 is from 1:1",
         RATIOS,
         _each_before_the_next(RATIOS),
         SCALES,
@@ -102,7 +102,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         "g2",
         "table 2",
         "Guideline 2: group convolution",
-        "the more groups, the slower",
+        "convolutions are slower the more groups they have",
         GROUPS,
         _each_before_the_next(GROUPS),
         SCALES,
@@ -112,7 +112,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         "g3",
         "table 3",
         "Guideline 3: fragmentation",
-        "the more fragments, in series or in parallel, the slower",
+        "blocks are slower the more fragments they have, in series or in parallel",
         ("1-fragment", "2-fragment-series", "4-fragment-series", "2-fragment-parallel", "4-fragment-parallel"),
         (
             ("2-fragment-series", "1-fragment"),
@@ -129,7 +129,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         "g4",
         "table 4",
         "Guideline 4: element-wise operations",
-        "with ReLU, with shortcut: slower than without",
+        "ReLU and shortcut each make a bottleneck slower",
         ("ReLU, shortcut", "ReLU", "shortcut", "neither"),
         (
             ("ReLU, shortcut", "ReLU"),
