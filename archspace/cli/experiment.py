@@ -74,8 +74,8 @@ def command(
 
     Rows of a column have about the same multiply-adds and run in the same interleaved rounds; ratios are of times, to the column's first
     row. The paper timed a GTX 1080 Ti and one thread of a Snapdragon 810, with runtimes that fuse. `--backend onnxruntime` is what a
-    phone-like runtime does on a CPU; eager runs op by op, with PyTorch's overhead for each. Whose channels are not the same in tables 1
-    to 3: the phone's stacks are run on a CPU, the GPU's on a GPU, or as --paper says.
+    phone-like runtime does on a CPU; eager runs op by op, with PyTorch's overhead for each. In tables 1 to 3
+    the paper gave the two other channels: on a CPU the phone's stacks are run, on a GPU the GPU's, or as --paper says.
 
     Without a name, the experiments are listed. With -o, a name in .html gets bars of the ratios here beside the paper's. The exit code is 2
     where a backend cannot run a network; what it can run is shown.

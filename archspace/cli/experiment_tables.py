@@ -119,7 +119,7 @@ def _provisos(outcome: Outcome) -> list[str]:
         lines.append(f"the batch is {_either(taken)} here, and {_either(batches)} in the paper")
     if outcome.left_out:
         names = ", ".join(dict.fromkeys(format_size(*column.size) for column in outcome.left_out))
-        lines.append(f"left out: {names}, {len(outcome.left_out)} columns that take long on a CPU. --full runs them.")
+        lines.append(f"left out, as it takes long on a CPU: {names}. --full runs it.")
     return lines
 
 

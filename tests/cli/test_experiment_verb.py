@@ -76,7 +76,7 @@ def test_with_two_backends_rows_say_which(archspace: Archspace) -> None:
 
 def test_what_is_left_out_is_said_and_full_runs_it(archspace: Archspace, stand_in: StandIn) -> None:
     words = ("experiment", "resolutions", "--scale", "40m")
-    assert "left out: 720x1080, 1 columns that take long on a CPU. --full runs them." in archspace(*words).out
+    assert "left out, as it takes long on a CPU: 720x1080. --full runs it." in archspace(*words).out
     assert len(stand_in.asked) == 2
     assert "left out" not in archspace(*words, "--full").out
     assert len(stand_in.asked) == 2 + 3
