@@ -76,6 +76,7 @@ def command(
     row. The paper timed a GTX 1080 Ti and one thread of a Snapdragon 810, with runtimes that fuse. `--backend onnxruntime` is what a
     phone-like runtime does on a CPU; eager runs op by op, with PyTorch's overhead for each. In tables 1 to 3
     the paper gave the two other channels: on a CPU the phone's stacks are run, on a GPU the GPU's, or as --paper says.
+    Memory that is freed is kept for the run, as otherwise fresh pages from the system would disturb eager times.
 
     Without a name, the experiments are listed. With -o, a name in .html gets bars of the ratios here beside the paper's. The exit code is 2
     where a backend cannot run a network; what it can run is shown.
@@ -89,7 +90,7 @@ def command(
     if output is not None:
         check_writable(output, force=force)
     try:
-        from archspace.timing import EXPERIMENTS, ROUNDS, BusyMachineWarning, NotMeasuredWarning, experiment
+        from archspace.timing import EXPERIMENTS, ROUNDS, BusyMachineWarning, NotMeasuredWarning, experiment, keep_pages
     except ModuleNotFoundError as error:
         raise MissingPackageError(error.name or "torch", "torch") from None
     if name is None:
@@ -109,6 +110,8 @@ def command(
     sizes = [parse_size(text) for text in inputs]
     if quick:
         scales, sizes = one.scales[:1], list(one.sizes[:1])
+    if on == "cpu":
+        keep_pages()
     with warnings.catch_warnings(record=True) as caught, _progress_bar() as report:
         warnings.simplefilter("always")
         outcome = experiment(

@@ -11,6 +11,7 @@ from archspace.timing.clock import CLOCKS, clock_for
 from archspace.timing.experiment_run import experiment
 from archspace.timing.experiments import EXPERIMENTS
 from archspace.timing.outcome import Outcome
+from archspace.timing.pages import keep_pages
 from archspace.timing.rounds import ROUNDS, Rounds, in_turn, interleave
 from archspace.timing.subject import Subject
 from archspace.timing.table import Measured, append_rows
@@ -33,6 +34,7 @@ __all__ = [
     "experiment",
     "in_turn",
     "interleave",
+    "keep_pages",
     "measure",
     "runner",
     "running",

@@ -47,6 +47,16 @@ CONTROLS: dict[str, list[tuple[str, Make]]] = {
     "g2, powers of two, x1": [groups(64, 1), groups(128, 4), groups(256, 16)],
     "g2, powers of two, x4": [groups(256, 1), groups(512, 4), groups(1024, 16)],
     "width": [groups(c, 1) for c in (256, 192, 180, 128, 96, 90, 64, 48, 45, 32, 24, 16)],
+    # Units whose channels, halves, bottlenecks and groups are multiples of 16; multiply-adds are not equal.
+    "units in whole blocks": [
+        (f"{family}, {c}", lambda family=family, c=c: unit_stack(family, c, MAP))
+        for family, c in (("shufflenet_v2", 128), ("shufflenet_v1", 192), ("mobilenet_v2", 32), ("xception_light", 144))
+    ],
+    # Those of the experiment, c=128 and x2, for the same quotient.
+    "units of x2": [
+        (f"{family}, {c}", lambda family=family, c=c: unit_stack(family, c, MAP))
+        for family, c in (("shufflenet_v2", 128), ("shufflenet_v1", 222), ("mobilenet_v2", 25), ("xception_light", 120))
+    ],
     "shuffle": [
         (name, make)
         for c in (64, 128, 256)

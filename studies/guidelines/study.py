@@ -1,6 +1,6 @@
 """Run the six experiments of the ShuffleNet v2 paper and the controls, eager and with ONNX Runtime, and write results/.
 
-One thread, batch 1, thread CPU time; all rows of a column in the same interleaved rounds.
+One thread, batch 1, thread CPU time, freed memory kept; all rows of a column in the same interleaved rounds.
 
     python studies/guidelines/study.py [EXPERIMENT...]     # g1 g2 g3 g4 units resolutions controls; all by default
 """
@@ -15,7 +15,7 @@ from typing import Any
 
 import controls
 
-from archspace.timing import EXPERIMENTS, ROUNDS, experiment
+from archspace.timing import EXPERIMENTS, ROUNDS, experiment, keep_pages
 from archspace.timing.machine import device_name, slug
 
 RESULTS = Path(__file__).parent / "results"
@@ -65,6 +65,7 @@ def told(what: str, done: int, total: int) -> None:
 
 
 def main(words: Sequence[str]) -> None:
+    keep_pages()
     chosen = words or (*EXPERIMENTS, CONTROLS)
     summary = [line for name in chosen if name in EXPERIMENTS for line in verdicts(name)]
     if set(chosen) >= set(EXPERIMENTS):

@@ -21,6 +21,14 @@ MS = {"1:1": 2.0, "1:2": 3.0, "1:6": 5.0, "1:12": 4.0}
 G1 = ("experiment", "g1", "--scale", "x1")
 
 
+@pytest.fixture(autouse=True)
+def pages(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """What the process would keep is not kept: there are other tests in it. A list that is longer by one for each time it was asked to."""
+    asked: list[bool] = []
+    monkeypatch.setattr("archspace.timing.keep_pages", lambda: asked.append(True))
+    return asked
+
+
 @pytest.fixture
 def stand_in(monkeypatch: pytest.MonkeyPatch) -> StandIn:
     """Rows of table 1 take what MS says, all others 1 ms."""
@@ -91,6 +99,14 @@ def test_quick_runs_one_column_in_few_rounds(archspace: Archspace, stand_in: Sta
 def test_scales_and_inputs_are_spelled_freely(archspace: Archspace, stand_in: StandIn) -> None:
     assert archspace("experiment", "units", "--scale", "2", "--scale", "X2", "--input", "28x28").code == 0
     assert [asked["shapes"][0] for asked in stand_in.asked] == [(1, 128, 28, 28)]
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_freed_memory_is_kept_where_a_cpu_is_timed_and_there_alone(archspace: Archspace, pages: list[bool]) -> None:
+    assert archspace("experiment").code == archspace(*G1, "--on", "cuda").code == 0
+    assert pages == []
+    assert archspace(*G1).code == 0
+    assert pages == [True]
 
 
 @pytest.mark.usefixtures("stand_in")
