@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from archspace.rules import lint
     from archspace.space import Space
     from archspace.study import search
-    from archspace.timing import measure
+    from archspace.timing import experiment, measure
 
 __version__ = "0.1.0"
 
@@ -39,6 +39,7 @@ __all__ = [
     "calibrate",
     "deploy",
     "devices",
+    "experiment",
     "from_export",
     "from_onnx",
     "from_torch",
@@ -59,6 +60,7 @@ _LAZY = {
     "calibrate": ("archspace.timing", "measure"),
     "deploy": ("archspace.pytorch", "torch"),
     "devices": ("archspace.latency", ""),
+    "experiment": ("archspace.timing", "torch"),
     "from_export": ("archspace.pytorch", "torch"),
     "from_onnx": ("archspace.onnx", "onnx"),
     "from_torch": ("archspace.pytorch", "torch"),

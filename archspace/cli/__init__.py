@@ -28,6 +28,7 @@ VERBS: dict[str, str] = {
     "build": "Build a network as a PyTorch module, check it and save it.",
     "calibrate": "Measure this machine for a minute and fit its latency profile.",
     "measure": "Time networks on this machine, side by side, with the noise floor.",
+    "experiment": "Repeat a timing experiment of the ShuffleNet v2 paper on this machine.",
     "deploy": "Fold, freeze and merge what a trained network does not need at inference; counted before and after.",
 }
 

@@ -18,6 +18,8 @@ V1 = Path(__file__).parents[2] / "spaces" / "shufflenet_v1.toml"
         ("pandas", ["search", str(V1), "--trials", "3"], "search"),
         ("plotly", ["search", str(V1), "--trials", "3"], "search"),
         ("plotly", ["latency", "fenet", "--device", "sd810", "-o", "page.html"], "search"),
+        ("plotly", ["experiment", "g1", "--quick", "-o", "page.html"], "search"),
+        ("torch", ["experiment", "g1"], "torch"),
         ("torch", ["build", "resnet18", "--check"], "torch"),
         ("torch", ["measure", "resnet18"], "torch"),
         ("onnxruntime", ["measure", "resnet18", "--backend", "onnxruntime"], "measure"),
