@@ -40,10 +40,11 @@ def command(output: str, backend: str, on: str, batches: str, threads: int, thor
     """
     sizes = _batches(batches)
     try:
-        from archspace.timing.calibrating import calibrate
+        from archspace.timing import calibrate, keep_pages
     except ModuleNotFoundError as error:
         raise MissingPackageError(error.name or "torch", "measure") from None
 
+    keep_pages()
     with warnings.catch_warnings(record=True) as caught, progress_bar("calibrate") as report:
         warnings.simplefilter("always")
         try:

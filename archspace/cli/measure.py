@@ -75,7 +75,7 @@ def command(
         raise LawError("a measurement takes --rounds or --seconds, but got both. Drop one.")
     subjects = [load_subject(name, options, request) for name in names]
     try:
-        from archspace.timing import ROUNDS, BusyMachineWarning, NotMeasuredWarning, append_rows, files_of, measure
+        from archspace.timing import ROUNDS, BusyMachineWarning, NotMeasuredWarning, append_rows, files_of, keep_pages, measure
     except ModuleNotFoundError as error:
         raise MissingPackageError(error.name or "torch", "torch") from None
 
@@ -83,6 +83,7 @@ def command(
         raise FileError(f"{output}: measurements are kept in a folder, but this is a file. Name a folder with -o, or give --no-save.")
     chosen = backends or BACKENDS[:1]
     count = ROUNDS if rounds is None else rounds
+    keep_pages()
     with warnings.catch_warnings(record=True) as caught, progress_bar("measure") as report:
         warnings.simplefilter("always")
         rows = measure(subjects, backends=chosen, on=on, threads=threads, rounds=count, seconds=seconds, progress=report)

@@ -26,6 +26,7 @@ from archspace.timing.bench_ops import benchmarks
 from archspace.timing.clock import clock_for
 from archspace.timing.fitting import data_of, graphs_of, how_run
 from archspace.timing.machine import device_name, package_version, slug
+from archspace.timing.pages import keep_pages
 from archspace.timing.samples import Conditions, append_sample, read_samples
 from archspace.timing.sweep import ANCHORS, FLOAT32, MORE_ANCHORS, THOROUGH, timed_networks, timed_ops
 from archspace.zoo import build
@@ -62,6 +63,7 @@ def measure(backend: str) -> None:
     """Time what has no sample yet: networks first, in a process whose memory is not in pieces yet."""
     conditions = conditions_of(backend)
     path = file_of(conditions)
+    keep_pages()
     known = {sample.key for sample in read_samples(path, conditions)}
     with running(1):
         if any(("network", name, 1) not in known for name in NETWORKS):
@@ -74,6 +76,7 @@ def measure(backend: str) -> None:
 def shifts(backend: str) -> None:
     """FE-Net at rising sparsity, in the same rounds."""
     graphs = [replace(build("fenet", shift_sparsity=sparsity), name=f"{sparsity:g}") for sparsity in SPARSITIES]
+    keep_pages()
     rows = archspace.measure(graphs, backends=(backend,), progress=_report)
     path = RESULTS / f"fenet-by-sparsity-{backend}-1thread-batch1-float32.csv"
     with path.open("w", encoding="utf-8", newline="") as file:

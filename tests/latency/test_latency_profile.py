@@ -21,13 +21,16 @@ def shipped() -> Any:
     return json.loads((DEVICES / "gtx1080ti.json").read_text(encoding="utf-8"))
 
 
-def test_two_devices_ship_and_say_that_they_were_not_measured_by_us() -> None:
-    assert device_names() == ("gtx1080ti", "sd810")
+def test_seven_devices_ship_and_say_that_they_were_not_measured_by_us() -> None:
+    paper, timm = ("gtx1080ti", "sd810"), ("i7_12700h", "i9_10940x", "rtx3090", "rtx4090", "rtx5090")
+    assert set(device_names()) == {*paper, *timm}
     for name in device_names():
         profile = load_profile(name)
         assert profile.device == name
-        assert profile.provenance.startswith("fitted from the paper's table, not measured by us")
-        assert "table 8" in profile.source
+        source = "the paper's table" if name in paper else "timm's published benchmark"
+        assert profile.provenance.startswith(f"fitted from {source}")
+        assert "not measured by us" in profile.provenance
+        assert ("table 8" in profile.source) == (name in paper)
 
 
 def test_the_shipped_profiles_say_under_which_conditions_they_hold() -> None:
