@@ -127,11 +127,8 @@ class _Launches:
         self._emit(p, "cast", elems * self.width[p], elems * width)
 
     def _copy(self, i: int, p: int, width: int) -> None:
-        """A tensor written again, row by row: reading across its order is slower than along it."""
-        shape, strides = self.nodes[p].shape, self.strides[p]
-        axis = max([axis for axis, size in enumerate(shape) if size > 1], default=0)
-        elems = prod(shape) * width
-        self._emit(i, "movement" if strides[axis] == 1 else "layout", elems, elems)
+        elems = prod(self.nodes[p].shape) * width
+        self._emit(i, "movement", elems, elems)
 
     def _view(self, i: int) -> None:
         node, p = self.nodes[i], self.nodes[i].inputs[0]
@@ -255,6 +252,4 @@ class _Launches:
                 if same:
                     order = self.strides[same[0]]
                     self.strides[i] = dense_like(node.shape, order) if isinstance(self.nodes[same[0]].op, VIEWS) else order
-                    if len(same) > 1 and any(self.strides[p] != order for p in same):
-                        kind = "elementwise_across"
         self._emit(i, kind, read, out * self.width[i])

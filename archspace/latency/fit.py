@@ -74,6 +74,7 @@ def fit(
     ridge: float = 0.0,
     robust_rounds: int = 0,
     family_power: float = 0.0,
+    floor: Fitted | None = None,
 ) -> dict[Feature, float]:
     """The non-negative coefficients that minimise the mean squared relative error, plus a ridge toward a prior.
 
@@ -82,7 +83,8 @@ def fit(
     A feature without a prior is pulled toward 0 by the share of the time that it makes up: (size * c)^2, where `size` is the root mean
     square of its value / measured_ms. `terms` names the coefficients that may be fitted (all by default, the two of the network too).
     `robust_rounds` repeats the fit with weights of 1 / |relative error|, toward least absolute error. `family_power` p weighs
-    each sample of a family of n by n^-p, so that large families do not decide alone. Raises LawError without samples.
+    each sample of a family of n by n^-p, so that large families do not decide alone. `floor`: coefficients that
+    are at least so much, instead of 0. Raises LawError without samples.
     """
     import numpy as np
     from scipy.optimize import nnls
@@ -97,6 +99,7 @@ def fit(
     target = np.ones(len(samples))
     expected = np.array([(prior or {}).get(key, 0.0) for key in keys]) * size
     aim = (expected > 0).astype(float)
+    least = np.array([(floor or {}).get(key, 0.0) for key in keys]) * size
     pull = np.sqrt(ridge * len(samples) / max(1, len(keys))) / np.where(expected > 0, expected, 1.0)
     sizes = Counter(sample.family for sample in samples)
     of_family = np.array([sizes[sample.family] ** -family_power for sample in samples])
@@ -104,7 +107,8 @@ def fit(
     weights = of_family
     for _ in range(robust_rounds + 1):
         stacked = np.vstack([rows * weights[:, None], np.diag(pull)])
-        solved = nnls(stacked, np.concatenate([target * weights, pull * aim * expected]), maxiter=100 * len(keys) + 1000)[0]
+        wanted = np.concatenate([(target - rows @ least) * weights, pull * (aim * expected - least)])
+        solved = least + nnls(stacked, wanted, maxiter=100 * len(keys) + 1000)[0]
         weights = of_family / np.sqrt(np.maximum(np.abs(rows @ solved - target), SMALL_ERROR) / SMALL_ERROR)
     return dict(zip(keys, (solved / size).tolist(), strict=True))
 
@@ -139,6 +143,8 @@ def coefficients_of(fitted: Fitted, *, digits: int = 4) -> dict[str, Coefficient
     """A profile's rows by op type, rounded to significant digits; "default" costs nothing unless it was fitted."""
     rows: dict[str, dict[str, float]] = {DEFAULT: {}}
     for (op_type, name), value in fitted.items():
-        if op_type and value:
-            rows.setdefault(op_type, {})[name] = float(f"{value:.{digits}g}")
+        if op_type:
+            row = rows.setdefault(op_type, {})  # a type that was fitted to cost nothing is not priced as a coarser one
+            if value:
+                row[name] = float(f"{value:.{digits}g}")
     return {op_type: Coefficients(**row) for op_type, row in rows.items()}

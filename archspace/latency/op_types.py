@@ -73,7 +73,6 @@ COARSER: Mapping[str, str] = MappingProxyType(
         "attention_masked": "attention",
         "matmul_full": "matmul",  # in float32 among narrower ones
         "cast": "elementwise",  # from one width to another
-        "elementwise_across": "elementwise",  # over tensors that lie in different orders
         "scattered": "movement",  # read across the order of its tensor, one element at a time
         "table": "scattered",  # computed with values of a table of parameters
         "opaque": "",

@@ -27,7 +27,12 @@ class Device:
     runtime: str
     dtype: str
     fusion: str
+    memory_gb_s: float | None = None  # data sheet; None: tensors stay in the cache
     threads: int | None = None
+
+    def floor(self, feature: Feature) -> float:
+        """What a coefficient is at least: half of what only moves may come from the cache, the rest not faster than from memory."""
+        return 500 / self.memory_gb_s if self.memory_gb_s and feature[1] == "ms_per_gb" else 0.0
 
     @property
     def is_gpu(self) -> bool:
@@ -40,9 +45,33 @@ _COMPILED = "PyTorch 2.4.0 torch.compile, float32, channels first, batch 1"
 DEVICES = {
     device.name: device
     for device in (
-        Device("rtx4090", "NVIDIA GeForce RTX 4090", "amp-nchw-pt291-cu128-4090.csv", _AMP.format("2.9.1"), "float16", "torch_amp"),
-        Device("rtx5090", "NVIDIA GeForce RTX 5090", "amp-nchw-pt291-cu130-5090.csv", _AMP.format("2.9.1"), "float16", "torch_amp"),
-        Device("rtx3090", "NVIDIA GeForce RTX 3090", "amp-nchw-pt240-cu124-rtx3090.csv", _AMP.format("2.4.0"), "float16", "torch_amp_2.4"),
+        Device(
+            "rtx4090",
+            "NVIDIA GeForce RTX 4090",
+            "amp-nchw-pt291-cu128-4090.csv",
+            _AMP.format("2.9.1"),
+            "float16",
+            "torch_amp",
+            memory_gb_s=1008,
+        ),
+        Device(
+            "rtx5090",
+            "NVIDIA GeForce RTX 5090",
+            "amp-nchw-pt291-cu130-5090.csv",
+            _AMP.format("2.9.1"),
+            "float16",
+            "torch_amp",
+            memory_gb_s=1792,
+        ),
+        Device(
+            "rtx3090",
+            "NVIDIA GeForce RTX 3090",
+            "amp-nchw-pt240-cu124-rtx3090.csv",
+            _AMP.format("2.4.0"),
+            "float16",
+            "torch_amp_2.4",
+            memory_gb_s=936,
+        ),
         Device("i7_12700h", "Intel Core i7-12700H", "fp32-nchw-pt240-cpu-i7_12700h-dynamo.csv", _COMPILED, "float32", "inductor"),
         Device("i9_10940x", "Intel Core i9-10940X", "fp32-nchw-pt240-cpu-i9_10940x-dynamo.csv", _COMPILED, "float32", "inductor"),
     )

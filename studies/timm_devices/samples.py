@@ -102,16 +102,17 @@ def grouped(networks: Sequence[Network], device: Device) -> list[Sample]:
     return out
 
 
-def fitted(samples: Sequence[Sample]) -> dict[Feature, float]:
+def fitted(samples: Sequence[Sample], device: Device) -> dict[Feature, float]:
     """Toward least absolute relative error, with a small pull toward 0 that settles what the samples do not tell apart."""
-    return fit(samples, ridge=0.02, robust_rounds=4, family_power=0.5)
+    keys = {key for sample in samples for key in sample.features}
+    return fit(samples, ridge=0.02, robust_rounds=4, family_power=0.5, floor={key: device.floor(key) for key in keys})
 
 
-def unseen(samples: Sequence[Sample]) -> tuple[float, ...]:
+def unseen(samples: Sequence[Sample], device: Device) -> tuple[float, ...]:
     """Each network predicted by a fit without its family."""
 
     def fitting(kept: Sequence[Sample]) -> Callable[[Sample], float]:
-        found = fitted(kept)
+        found = fitted(kept, device)
         return lambda sample: predicted_ms(sample.features, found)
 
     return leave_family_out(samples, fitting)

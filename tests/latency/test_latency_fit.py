@@ -69,6 +69,25 @@ def test_a_strong_ridge_keeps_the_prior_against_the_data() -> None:
     assert fitted[A] == pytest.approx(3.0, rel=1e-4)
 
 
+def test_a_floor_holds_where_the_samples_ask_for_less() -> None:
+    """Of t = 2 a with b at least 1: what a is left with is the best of relative error, sum x (1 - y) = 0 for x = a / t, y = (c a + b) / t."""
+    samples = made({CONSTANT: 0.0, A: 2.0, B: 0.0}, POINTS)
+    fitted = fit(samples, terms={A[1], B[1]}, floor={B: 1.0})
+    assert fitted[B] == 1.0
+    left = sum(1 - s.features[B] / s.measured_ms for s in samples) / sum(s.features[A] / s.measured_ms for s in samples)
+    assert fitted[A] == pytest.approx(max(0.0, left))  # every x is 1 / 2
+    free = fit(made({CONSTANT: 0.0, A: 2.0, B: 0.5}, POINTS), floor={B: 0.25})
+    assert free[B] == pytest.approx(0.5)
+
+
+def test_a_family_power_of_one_lets_a_family_of_nine_count_as_one_network() -> None:
+    """Times of 1 and 2 per unit: weights w and v settle on c = (w + v / 2) / (w + v / 4)."""
+    samples = [sample("n", "small", 1.0, 1.0, 0.0), *[sample(f"m{i}", "large", 2.0, 1.0, 0.0) for i in range(9)]]
+    terms = {A[1]}
+    assert fit(samples, terms=terms)[A] == pytest.approx((1 + 9 / 2) / (1 + 9 / 4))
+    assert fit(samples, terms=terms, family_power=1.0)[A] == pytest.approx((1 + 1 / 2) / (1 + 1 / 4))
+
+
 def test_robust_rounds_leave_an_outlier_aside() -> None:
     truth = {CONSTANT: 0.5, A: 2.0, B: 0.25}
     samples = made(truth, [*POINTS, (5.0, 5.0), (6.0, 1.0), (1.0, 9.0)])
@@ -109,8 +128,9 @@ def test_each_family_is_predicted_by_a_fit_that_has_not_seen_it() -> None:
 
 def test_fitted_features_become_a_profiles_rows() -> None:
     rows = coefficients_of({CONSTANT: 1.0, A: 2.34567, B: 0.0})
-    assert set(rows) == {"default", "dense"}
+    assert set(rows) == {"default", "dense", "depthwise"}  # fitted to cost nothing is a price too, not its coarser type's
     assert rows["dense"].ms_per_gmadd == 2.346
+    assert set(rows["depthwise"].values) == {0.0}
 
 
 def test_errors_are_those_of_the_formulas() -> None:

@@ -208,7 +208,7 @@ def test_nothing_fused_adds_up_to_the_graphs_memory_access(family: str) -> None:
 CONVOLUTIONS = ("dense", "pointwise", "grouped", "grouped_pointwise", "depthwise")
 # What kernels that no single op stands for are priced as: tests/latency/test_launched.py.
 FOLLOWED = ("dense_last", "pointwise_last", "grouped_last", "depthwise_last", "attention_masked", "matmul_full", "vector")
-LOOPS = ("cast", "elementwise_across", "scattered", "table")
+LOOPS = ("cast", "scattered", "table")
 
 
 def test_every_op_kind_has_an_op_type() -> None:

@@ -75,7 +75,7 @@ def test_a_layer_norm_computes_in_float32_and_leaves_channels_last() -> None:
         ("cast", 2 * n, n),
         ("pointwise", n, n),
         ("cast", n, 2 * n),  # to float32
-        ("layout", 2 * n, 2 * n),  # made contiguous: rows of channels
+        ("movement", 2 * n, 2 * n),  # made contiguous: rows of channels
         ("norm", 2 * n, 2 * n),
         ("cast", 2 * n, n),
         ("pointwise_last", n, n),
