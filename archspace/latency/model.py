@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import floor, log10
+from operator import mul
 from pathlib import Path
 
 from archspace.errors import LawError
@@ -19,6 +20,7 @@ from archspace.ir.graph import Graph, require_graph
 from archspace.ir.ops import Opaque
 from archspace.latency.catalog import load_profile
 from archspace.latency.fusion import Kernel, fused_kernels
+from archspace.latency.op_types import priced_as
 from archspace.latency.profile import Profile, Range
 from archspace.latency.terms import COMPUTE, MEMORY, OVERHEAD, kernel_terms
 from archspace.units import format_count
@@ -139,12 +141,14 @@ def _constant_ms(profile: Profile, pixels: int) -> float:
 
 def _causes(kernels: Iterable[Kernel], profile: Profile, scale: float) -> list[tuple[float, float, float]]:
     """(compute, memory, overhead) of each kernel, in ms."""
-    prices = {name: row.values for name, row in profile.prices().items()}
+    prices: dict[str, tuple[float, ...]] = {}
     element_bytes, width, tile = profile.element_bytes, profile.vector_width, profile.tile
     causes = []
     for kernel in kernels:
         terms = kernel_terms(kernel, scale=scale, element_bytes=element_bytes, vector_width=width, tile=tile)
-        parts = [price * term for price, term in zip(prices[kernel.op_type], terms, strict=True)]
+        if kernel.op_type not in prices:
+            prices[kernel.op_type] = profile.coefficients[priced_as(kernel.op_type, profile.coefficients)].values
+        parts = list(map(mul, prices[kernel.op_type], terms))
         causes.append((sum(parts[COMPUTE]), sum(parts[MEMORY]), sum(parts[OVERHEAD])))
     return causes
 

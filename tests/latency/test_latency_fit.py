@@ -70,7 +70,7 @@ def test_a_strong_ridge_keeps_the_prior_against_the_data() -> None:
 
 
 def test_a_floor_holds_where_the_samples_ask_for_less() -> None:
-    """Of t = 2 a with b at least 1: what a is left with is the best of relative error, sum x (1 - y) = 0 for x = a / t, y = (c a + b) / t."""
+    """Of t = 2 a with b at least 1: the rest is the best of relative error, sum x (1 - y) = 0 for x = a / t, y = (c a + b) / t."""
     samples = made({CONSTANT: 0.0, A: 2.0, B: 0.0}, POINTS)
     fitted = fit(samples, terms={A[1], B[1]}, floor={B: 1.0})
     assert fitted[B] == 1.0
