@@ -18,6 +18,7 @@ from archspace.zoo.shufflenet_v2 import ShuffleNetV2Config, basic_unit
 
 BACKENDS = ("eager", "onnxruntime")
 MAP = (56, 56)
+INPUT = (320, 320)
 Make = Callable[[], Graph]
 
 
@@ -56,6 +57,15 @@ CONTROLS: dict[str, list[tuple[str, Make]]] = {
     "units of x2": [
         (f"{family}, {c}", lambda family=family, c=c: unit_stack(family, c, MAP))
         for family, c in (("shufflenet_v2", 128), ("shufflenet_v1", 222), ("mobilenet_v2", 25), ("xception_light", 120))
+    ],
+    # The published branches have 58, 116 and 232 channels; 64, 128 and 256 fill blocks. 2x: 122, 244, 488, and 128, 256, 512.
+    "networks in whole blocks": [
+        ("shufflenet_v2_1x", lambda: build("shufflenet_v2_1x", input=INPUT)),
+        ("shufflenet_v2_1x, 128 256 512", lambda: build("shufflenet_v2_1x", input=INPUT, stage_channels=(128, 256, 512))),
+        ("xception_light_1x", lambda: build("xception_light_1x", input=INPUT)),
+        ("shufflenet_v2_2x", lambda: build("shufflenet_v2_2x", input=INPUT)),
+        ("shufflenet_v2_2x, 256 512 1024", lambda: build("shufflenet_v2_2x", input=INPUT, stage_channels=(128, 256, 512))),
+        ("xception_light_2x", lambda: build("xception_light_2x", input=INPUT)),
     ],
     "shuffle": [
         (name, make)
