@@ -134,11 +134,15 @@ def measured(graphs: Mapping[str, Graph], profile: Profile, *, batch: int, backe
     """
     import archspace
 
+    measure = archspace.measure  # MissingPackageError, where torch is not there
+    from archspace.timing import keep_pages
+
+    keep_pages()
     threads = profile.threads or 1
     named = [replace(graph, name=label) for label, graph in graphs.items()]
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        times = archspace.measure(named, backends=(backend,), on=on, batch=batch, threads=threads)
+        times = measure(named, backends=(backend,), on=on, batch=batch, threads=threads)
     for warning in said:
         if issubclass(warning.category, UserWarning):
             click.echo(f"warning: {warning.message}", err=True)
