@@ -72,8 +72,8 @@ DEVICES = {
             "torch_amp_2.4",
             memory_gb_s=936,
         ),
-        Device("i7_12700h", "Intel Core i7-12700H", "fp32-nchw-pt240-cpu-i7_12700h-dynamo.csv", _COMPILED, "float32", "inductor"),
-        Device("i9_10940x", "Intel Core i9-10940X", "fp32-nchw-pt240-cpu-i9_10940x-dynamo.csv", _COMPILED, "float32", "inductor"),
+        Device("i7_12700h", "Intel Core i7-12700H", "fp32-nchw-pt240-cpu-i7_12700h-dynamo.csv", _COMPILED, "float32", "torch_eager"),
+        Device("i9_10940x", "Intel Core i9-10940X", "fp32-nchw-pt240-cpu-i9_10940x-dynamo.csv", _COMPILED, "float32", "torch_eager"),
     )
 }
 

@@ -27,7 +27,6 @@ from archspace.latency.profile import FitError, Profile, Ranges
 from archspace.latency.profile_json import save_profile
 
 LAST = {f"{kind}_last": kind for kind in ("dense", "pointwise", "grouped", "depthwise")}
-ACROSS = {"scattered": "movement", "table": "movement"}
 RESULTS = Path(__file__).parent / "results"
 Rows = list[dict[str, str]]
 
@@ -57,8 +56,7 @@ def compare(device: Device, tables: Path) -> list[str]:
         if device.fusion == "torch_amp":
             ways["no model re-parameterised"] = read_networks(device, tables, fused=False)[0]
     else:
-        ways["reads across an order not told apart"] = [merged(one, ACROSS) for one in networks]
-        ways["every op a kernel"] = read_networks(replace(device, fusion="torch_eager"), tables)[0]
+        ways["what lies between products fused into loops"] = read_networks(replace(device, fusion="inductor"), tables)[0]
         ways["batch norm folded, else every op a kernel"] = read_networks(replace(device, fusion="folded"), tables)[0]
     every, samples = [True] * len(networks), grouped(networks, device)
     rows = [_judged(device, what, kept, unseen(grouped(kept, device), device), every) for what, kept in ways.items()]
