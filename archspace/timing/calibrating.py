@@ -70,7 +70,7 @@ def calibrate(
     runtime = f"{package} {package_version(package)}"
     sweep = THOROUGH if thorough else DEFAULT
     conditions = Conditions(device_name(on), backend, runtime, on, threads, clock_for(on, threads), sweep)
-    known = read_samples(raw, conditions)
+    known = _known(target, raw, conditions, force=force)
     asked = tuple(dict.fromkeys(batches))
     with running(threads):
         before = used_now()
@@ -94,15 +94,28 @@ def calibrate(
 
 
 def _files(path: str | Path, *, force: bool) -> tuple[Path, Path]:
-    """The profile's file and that of its samples. Samples without a profile are of an interrupted calibration, and stay."""
+    """The profile's file and that of its samples."""
     target = Path(path)
     if target.suffix != ".json":
         raise FileError(f"{path}: a device profile is a .json file. Name it so: {target.with_suffix('.json').name}")
-    is_complete = target.exists()
-    raw = check_writable(target, force=force).with_suffix(".csv")
-    if force and is_complete:
+    return target, check_writable(target, force=force).with_suffix(".csv")
+
+
+def _known(target: Path, raw: Path, conditions: Conditions, *, force: bool) -> tuple[TimedGraph, ...]:
+    """The samples to go on from. With `force` a complete calibration goes, and so do samples of other conditions.
+
+    Samples without a profile are of an interrupted calibration and stay, so that the same command goes on.
+    """
+    if force and target.exists():
         raw.unlink(missing_ok=True)
-    return target, raw
+        target.unlink()
+    try:
+        return read_samples(raw, conditions)
+    except FileError:
+        if not force:
+            raise
+        raw.unlink()
+        return ()
 
 
 def _complete(raw: Path, conditions: Conditions, known: Sequence[TimedGraph], batches: Sequence[int], report: Report) -> None:

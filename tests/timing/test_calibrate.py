@@ -125,6 +125,18 @@ def test_samples_of_other_conditions_are_refused_with_what_differs(machine: Mach
     assert "\n" not in str(caught.value)
 
 
+def test_force_drops_samples_of_other_conditions_and_an_interruption_of_it_goes_on(machine: Machine, tmp_path: Path) -> None:
+    machine.breaks_after = 12
+    with pytest.raises(KeyboardInterrupt):
+        calibrate(tmp_path / "mine.json", backend="eager")
+    machine.breaks_after, machine.timed = 20, 0
+    with pytest.raises(KeyboardInterrupt):
+        calibrate(tmp_path / "mine.json", force=True)
+    machine.breaks_after, machine.timed = None, 0
+    assert calibrate(tmp_path / "mine.json", force=True).resumed == 20
+    assert machine.timed == len(benchmarks()) + len(ANCHORS) - 20
+
+
 def test_nothing_is_overwritten_unasked_and_force_begins_anew(machine: Machine, tmp_path: Path) -> None:
     calibrate(tmp_path / "mine.json")
     with pytest.raises(FileError, match="exists already"):
