@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.option("--backend", type=click.Choice(BACKENDS), default="folded", show_default=True, help="What runs the networks.")
 @click.option("--on", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="Where.")
 @click.option("--batch", "batches", metavar="N[,N...]", default="1", show_default=True, help="Batch sizes; the first is the profile's own.")
-@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads within an op, on the CPU.")
+@click.option("--threads", type=click.IntRange(1, 1024), default=1, show_default=True, help="Threads within an op, on the CPU.")
 @click.option("--thorough", is_flag=True, help="180 op benchmarks and 20 networks in place of 129 and 8: twice as long.")
 @click.option("--force", is_flag=True, help="Begin anew where a profile of that name is.")
 @click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True, help="Output format.")

@@ -35,7 +35,7 @@ CLOCKS = {
     "--backend", "backends", type=click.Choice(BACKENDS), multiple=True, help="What runs them; may be repeated.  [default: eager]"
 )
 @click.option("--on", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="Where.")
-@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads within an op, on the CPU.")
+@click.option("--threads", type=click.IntRange(1, 1024), default=1, show_default=True, help="Threads within an op, on the CPU.")
 @click.option("--rounds", type=int, help="Rounds, of which the median is taken.  [default: 15]")
 @click.option("--seconds", type=float, help="As many rounds as fit into this time, in place of --rounds.")
 @request_options

@@ -4,7 +4,7 @@
     python studies/latency_cpu/study.py shifts folded|onnxruntime|eager    # FE-Net at five shift sparsities; half a minute
     python studies/latency_cpu/study.py judge                              # from the samples; some seconds
 
-One thread, batch 1, thread CPU time; the op benchmarks of `archspace calibrate --thorough` and 58 networks of 28 zoo families in
+One thread, batch 1, thread CPU time; the op benchmarks of `archspace calibrate --thorough` and 58 networks of 27 zoo families in
 interleaved rounds. `measure` writes results/samples-*.csv, `judge` what follows from them.
 """
 

@@ -17,16 +17,18 @@ from archspace.latency.tiles import Tile
 BYTES = ("ms_per_gb_in", "ms_per_gb_out", "ms_per_gb_weights")
 
 
+ALL = tuple([name for name in OP_TYPE_NAMES if not name.endswith("_last")])  # the authors' libraries knew one order of channels
+
+
 def _of(*roots: str) -> tuple[str, ...]:
     """These op types and those that are finer."""
 
     def root(name: str) -> str:
         return name if name in roots or not COARSER[name] else root(COARSER[name])
 
-    return tuple([name for name in OP_TYPE_NAMES if root(name) in roots])
+    return tuple([name for name in ALL if root(name) in roots])
 
 
-ALL = OP_TYPE_NAMES
 PRODUCTS = _of("dense", "grouped", "linear")  # matrix products
 Columns = Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]
 
@@ -103,12 +105,12 @@ def unseen(form: Form, networks: Sequence[Sample], stacks: Sequence[Sample]) -> 
 
 def coefficients(form: Form, found: Mapping[Feature, float], digits: int = 4) -> dict[str, Coefficients]:
     """A profile's rows: "default", and op types whose price differs from what they would fall back on."""
-    rows = {name: dict.fromkeys(TERMS, 0.0) for name in OP_TYPE_NAMES}
+    rows = {name: dict.fromkeys(TERMS, 0.0) for name in ALL}
     for column, (types, terms) in form.columns.items():
         for name in types:
             rows[name].update(dict.fromkeys(terms, float(f"{found[column, '']:.{digits}g}")))
     written = {DEFAULT: rows["elementwise"]}
-    for name in OP_TYPE_NAMES:  # coarser ones come first
+    for name in ALL:  # coarser ones come first
         if written[priced_as(name, written)] != rows[name]:
             written[name] = rows[name]
     return {name: Coefficients(**row) for name, row in written.items()}

@@ -76,7 +76,7 @@ def test_json_is_the_profile_and_what_the_fit_is_worth(archspace: Archspace) -> 
         (("--batch", "0"), "a batch must have at least 1 image, but got '0'"),
         (("--batch", "1,-8"), "a batch must have at least 1 image, but got '1,-8'"),
         (("--batch", "two"), "--batch takes whole numbers, as 1 or 1,8,32, but got 'two'"),
-        (("--threads", "0"), "0 is not in the range x>=1"),
+        (("--threads", "0"), "0 is not in the range 1<=x<=1024"),
         (("--backend", "tensorrt"), "'tensorrt' is not one of"),
         (("--on", "cuda"), "needs a GPU"),
     ],
