@@ -36,7 +36,7 @@ class Predicted:
 
     @property
     def opaque(self) -> list[str]:
-        """Names of the ops whose work nobody knows: they are priced as memory access alone, so that the total is a lower bound."""
+        """Names of the ops whose work nobody knows: they are priced by their memory access at most, so that the total is a lower bound."""
         return [node.name for node in self.graph if isinstance(node.op, Opaque)]
 
     @property

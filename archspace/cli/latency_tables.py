@@ -113,7 +113,7 @@ def _of_network(one: Predicted) -> list[tuple[str, str]]:
     if names := one.opaque:
         more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
         ops = "1 op is" if len(names) == 1 else f"{len(names)} ops are"
-        lines.append(("lower bound", f"{ops} of unknown work, priced as memory access alone: {', '.join(names[:SHOWN])}{more}"))
+        lines.append(("lower bound", f"{ops} of unknown work, priced by their memory access at most: {', '.join(names[:SHOWN])}{more}"))
     return lines
 
 

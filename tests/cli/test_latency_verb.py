@@ -160,7 +160,7 @@ def test_unknown_work_makes_the_total_a_lower_bound_and_is_never_silent(archspac
     assert "ops of unknown kind: aten.fft" in model["extrapolates"]
     _, out, _ = archspace("latency", opaque, *GPU)
     assert "latency         at least " in out
-    assert "lower bound     1 op is of unknown work, priced as memory access alone: odd\n" in out
+    assert "lower bound     1 op is of unknown work, priced by their memory access at most: odd\n" in out
     _, out, _ = archspace("latency", V2, opaque, *GPU)
     assert cells(out, opaque)[1] == "≥"
     assert f"{opaque}: lower bound: 1 op is of unknown work" in out
