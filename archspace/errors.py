@@ -7,6 +7,7 @@
     ├── SpaceError            a design space that contradicts itself
     ├── BudgetError           a budget that no member of a space can meet
     ├── StudyError            a study directory or storage that belongs to something else
+    ├── ObjectiveError        an objective that fails on one candidate: its trial fails, the study goes on
     └── MissingPackageError   an optional package that a verb needs
 
 A message states the law, the values, the place and the way out.
@@ -55,6 +56,17 @@ class BudgetError(ArchspaceError):
 
 class StudyError(ArchspaceError):
     """A study directory or storage that belongs to another question."""
+
+
+class ObjectiveError(ArchspaceError):
+    """An objective fails on a candidate. `traceback` is what a function of the user's own raised, in full."""
+
+    def __init__(self, message: str, traceback: str = "") -> None:
+        super().__init__(message)
+        self.traceback = traceback
+
+    def __reduce__(self) -> tuple[type[ObjectiveError], tuple[str, str]]:
+        return ObjectiveError, (str(self), self.traceback)
 
 
 class MissingPackageError(ArchspaceError):

@@ -125,8 +125,8 @@ def _progress_bar(trials: int) -> Iterator[Any]:
 
 
 def _table(result: StudyResult, rows: list[dict[str, Any]]) -> Table:
+    from archspace.objectives.metrics import metric_text
     from archspace.report.tables import options_text
-    from archspace.study.objectives import metric_text
 
     question = result.question
     columns = ("#", *question.metrics, "<options", "<graph")
@@ -182,8 +182,8 @@ def _say_what_happened(result: StudyResult, trials: int) -> None:
 
 def _nearest(result: StudyResult) -> str:
     """The candidate that exceeds its worst bound by the least, in words."""
+    from archspace.objectives.metrics import metric_text
     from archspace.report.tables import options_text
-    from archspace.study.objectives import metric_text
 
     bounds = result.question.bounds
     measured = [record for record in result.records if record.metrics]

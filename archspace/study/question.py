@@ -11,9 +11,9 @@ from typing import Any
 from archspace.analysis.pareto import Direction
 from archspace.errors import BudgetError, MissingPackageError, StudyError, UnknownNameError
 from archspace.latency import Profile, load_profile
+from archspace.objectives.metrics import check_objectives, measure_of, metric_named, metric_text
 from archspace.space import Space
 from archspace.space.budget import HELD, Extreme, extreme, width_range
-from archspace.study.objectives import check_objectives, measure_of, metric_named, metric_text
 
 VERSION = 1
 AUTO, TPE, NSGA2, RANDOM, GP = "auto", "tpe", "nsga2", "random", "gp"

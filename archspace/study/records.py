@@ -10,8 +10,8 @@ from typing import Any
 from archspace.analysis.pareto import pareto_front
 from archspace.errors import BudgetError, LawError
 from archspace.latency import Profile
+from archspace.objectives.metrics import measure, measure_of
 from archspace.space.budget import hold_width
-from archspace.study.objectives import measure, measure_of
 from archspace.study.question import Question
 
 

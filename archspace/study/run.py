@@ -17,9 +17,9 @@ from archspace.analysis.pareto import MAXIMIZE, Direction
 from archspace.errors import ArchspaceError, FileError, SpaceError, StudyError
 from archspace.files import make_folder, read_json, what_is_at, write_text
 from archspace.latency import Profile
+from archspace.objectives.metrics import check_objectives
 from archspace.space import Space
 from archspace.study import arguments
-from archspace.study.objectives import check_objectives
 from archspace.study.question import AUTO, Question, check_same
 from archspace.study.records import Record, evaluate, key_of, meets, winners
 from archspace.study.samplers import automatic_sampler, sampler_for, suggest

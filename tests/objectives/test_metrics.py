@@ -8,7 +8,7 @@ from archspace.analysis import analyze
 from archspace.errors import LawError, SpaceError, UnknownNameError
 from archspace.ir import Builder, ops
 from archspace.latency import load_profile, predict
-from archspace.study.objectives import METRICS, check_objectives, measure, metric_named, stage_channels
+from archspace.objectives.metrics import METRICS, check_objectives, measure, metric_named, stage_channels
 from archspace.zoo import build
 
 
