@@ -69,6 +69,29 @@ class Space:
 
         return space_of(data, place)
 
+    @staticmethod
+    def from_stored(data: Mapping[str, Any]) -> Space:
+        """The space that `to_dict` wrote."""
+        from archspace.space.domains import Choice, Range
+
+        def tupled(value: Any) -> Any:
+            return tuple(map(tupled, value)) if isinstance(value, list) else value
+
+        return Space(
+            name=data["name"],
+            family=data["family"],
+            constants=data["constants"],
+            parameters=tuple(
+                Parameter(
+                    part["name"],
+                    tuple(Choice(tupled(d["values"])) if "values" in d else Range(**d) for d in part["domains"]),
+                    part["per_stage"],
+                    {key: tupled(value) for key, value in part["when"].items()},
+                )
+                for part in data["parameters"]
+            ),
+        )
+
     def choose(self, pick: Callable[[str, Domain], Value], *, without: tuple[str, ...] = ()) -> dict[str, Any]:
         """The family's options when `pick` gives the value of each active variable, constants included; `without` some parameters."""
         chosen: dict[str, Any] = dict(self.constants)
