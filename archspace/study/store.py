@@ -9,7 +9,7 @@ import json
 import signal
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 
 from archspace.analysis.pareto import Direction
 from archspace.errors import StudyError
-from archspace.study.database import QUESTION_ATTR
+from archspace.study.database import ERROR_ATTR, QUESTION_ATTR
+from archspace.study.evaluated import cannot_be_written
 from archspace.study.question import check_same
 
 JOURNAL = "journal.log"
@@ -32,7 +33,8 @@ class Store:
         self, folder: Path, storage: optuna.storages.BaseStorage, question: Mapping[str, Any], directions: Sequence[Direction]
     ) -> None:
         self.folder = folder
-        name = folder.resolve().name
+        names = optuna.get_all_study_names(storage)
+        name = names[0] if len(names) == 1 else folder.resolve().name  # a folder may be renamed: the study in it keeps its name
         self._study = optuna.create_study(storage=storage, study_name=name, directions=list(directions), load_if_exists=True)
         stored = self._study.user_attrs.get(QUESTION_ATTR)
         self.saved = len(self._study.get_trials(deepcopy=False))  # finished trials that are stored
@@ -45,10 +47,15 @@ class Store:
         """All finished trials, in order."""
         return self._study.get_trials()
 
-    def append(self, trials: Sequence[optuna.trial.FrozenTrial]) -> None:
-        """Add finished trials, all or none: an interrupt waits until they are written.
+    @property
+    def first_error(self) -> str:
+        """The first traceback that was stored; empty when there is none."""
+        return str(self._study.user_attrs.get(ERROR_ATTR, ""))
 
-        Raises StudyError when another process added some since.
+    def append(self, trials: Sequence[optuna.trial.FrozenTrial], error: str = "") -> None:
+        """Add finished trials: an interrupt waits until all are written. `error` is a traceback, stored if it is the study's first.
+
+        Raises StudyError when they cannot be written, or when another process added some since.
         """
         with interrupts_later():
             others = len(self._study.get_trials(deepcopy=False)) - self.saved
@@ -58,13 +65,19 @@ class Store:
                     "Stop it, then run the same command again."
                 )
             try:
+                if error and not self.first_error:
+                    self._study.set_user_attr(ERROR_ATTR, error)
                 self._study.add_trials(trials)
-            except OSError as error:
-                raise StudyError(
-                    f"{self.folder / JOURNAL}: cannot be written: {error.strerror}. What was written before stays; "
-                    "make room, then run the same command again."
-                ) from None
+            except OSError as failed:
+                self._mend()
+                raise StudyError(cannot_be_written(self.folder / JOURNAL, failed)) from None
             self.saved += len(trials)
+
+    def _mend(self) -> None:
+        """After a write that failed half way: cut the torn line, if the disk allows, and take what is whole as stored."""
+        with suppress(OSError), locked(self.folder / JOURNAL):
+            cut_torn_line(self.folder / JOURNAL)
+        self.saved = len(self._study.get_trials(deepcopy=False))
 
 
 @contextmanager
@@ -89,21 +102,33 @@ def open_store(folder: Path, question: Mapping[str, Any], directions: Sequence[D
 
 
 def _journal(path: Path, *, fresh: bool) -> optuna.storages.JournalStorage:
-    lock = JournalFileSymlinkLock(str(path), grace_period=LOCK_GRACE_S)
     try:
         if fresh:
             path.unlink(missing_ok=True)
         if path.exists():
-            lock.acquire()
-            try:
+            with locked(path):
                 cut_torn_line(path)
-            finally:
-                lock.release()
-        return optuna.storages.JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
+        return optuna.storages.JournalStorage(JournalFileBackend(str(path), lock_obj=_lock(path)))
     except OSError as error:
         raise StudyError(f"{path}: cannot be opened: {error.strerror}") from None
     except (AssertionError, KeyError, TypeError, ValueError) as error:  # what replaying lines of another kind raises
         raise StudyError(f"{path}: not a journal of a study, or a damaged one: {error!r}. Start anew with --force.") from None
+
+
+def _lock(path: Path) -> JournalFileSymlinkLock:
+    """The journal's lock. Absolute, as it is a link to the journal: a relative one would lead nowhere, and Optuna never break it."""
+    return JournalFileSymlinkLock(str(path.absolute()), grace_period=LOCK_GRACE_S)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the journal's lock."""
+    lock = _lock(path)
+    lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def cut_torn_line(path: Path) -> None:
