@@ -56,8 +56,8 @@ def fate(digest: str) -> int:
 
 
 def is_unlucky(digest: str) -> bool:
-    """One candidate in eight."""
-    return fate(digest) % 8 == 0
+    """One candidate in four."""
+    return fate(digest) % 4 == 0
 
 
 def noted(graph: Graph) -> str:
