@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from archspace.errors import MissingPackageError
-from archspace.files import make_folder, write_text
+from archspace.errors import LawError, MissingPackageError
+from archspace.files import check_writable, make_folder, write_text
 from archspace.ir.serde import save
 
 try:
@@ -58,3 +58,24 @@ def _write_winners(result: StudyResult, folder: Path) -> list[dict[str, Any]]:
             if not any(stale.iterdir()):
                 stale.rmdir()
     return rows
+
+
+def export_records(result: StudyResult, path: str | Path, *, force: bool = False) -> None:
+    """Write every record of a study as a table: CSV, JSON or Parquet, by the ending of `path`.
+
+    Raises FileError where the file is there already and `force` is not given, MissingPackageError for Parquet without pyarrow, LawError
+    for another ending.
+    """
+    target = check_writable(path, force=force)
+    frame = records_frame(record.to_dict() for record in result.records)
+    if target.suffix == ".parquet":
+        try:
+            frame.to_parquet(target)
+        except ImportError:
+            raise MissingPackageError("pyarrow", "parquet") from None
+    elif target.suffix == ".json":
+        write_text(target, frame.to_json(orient="records", indent=2) + "\n", force=force)
+    elif target.suffix == ".csv":
+        write_text(target, frame.to_csv(index=False), force=force)
+    else:
+        raise LawError(f"records are exported to .csv, .json or .parquet, but got {target.name}")

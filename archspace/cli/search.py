@@ -10,9 +10,10 @@ import click
 
 from archspace.analysis.pareto import DIRECTIONS, Direction
 from archspace.cli.device import device_option
-from archspace.cli.output import Table, emit
+from archspace.cli.output import emit
 from archspace.cli.progress import search_bar
 from archspace.cli.storage import storage_option
+from archspace.cli.winners import flat_rows, nearest_text, winners_table
 from archspace.errors import LawError, UnknownNameError
 from archspace.settings import BOUNDS
 from archspace.space import Space
@@ -20,8 +21,6 @@ from archspace.units import parse_ms, parse_number
 
 if TYPE_CHECKING:
     from archspace.study import StudyResult
-
-SHOWN = 15  # rows of the Pareto table on a terminal; the files have all
 
 
 @click.command("search")
@@ -93,7 +92,7 @@ def command(space_file: str, directory: str | None, form: str, trials: int, **op
             say=lambda text: click.echo(text, err=True),
         )
     rows = write_results(result)
-    emit(form, None, tables=lambda: [_table(result, rows)], data=lambda: _data(result, rows), records=lambda: [_flat(row) for row in rows])
+    emit(form, None, tables=lambda: [winners_table(result, rows)], data=lambda: _data(result, rows), records=lambda: flat_rows(rows))
     _say_what_happened(result, trials)
     return 0 if rows else 1
 
@@ -137,28 +136,6 @@ def _read_hold(text: str | None) -> dict[str, float]:
     return {metric: holdable[metric](value)}
 
 
-def _table(result: StudyResult, rows: list[dict[str, Any]]) -> Table:
-    from archspace.objectives.metrics import metric_text
-    from archspace.report.tables import options_text
-
-    question = result.question
-    columns = ("#", *question.metrics, "<options", "<graph")
-    cells = [
-        [
-            str(row["rank"]),
-            *(metric_text(name, row["metrics"][name]) for name in question.metrics),
-            options_text(row["options"], list(question.space.constants)),
-            row["graph"],
-        ]
-        for row in rows[:SHOWN]
-    ]
-    notes = [f"... and {len(rows) - SHOWN} more on the front, in {result.directory / 'pareto.csv'}"] if len(rows) > SHOWN else []
-    device = question.profile()
-    if device is not None and "latency_ms" in question.metrics:
-        notes.append(f"latency_ms: one batch of {device.batch} on {device.device}, ± {device.interval_pct:.0f} % (80 % interval)")
-    return Table(columns, cells, str(question), notes, optional=("params", "<graph"))
-
-
 def _data(result: StudyResult, rows: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "schema": 1,
@@ -169,12 +146,6 @@ def _data(result: StudyResult, rows: list[dict[str, Any]]) -> dict[str, Any]:
         "interrupted": result.interrupted,
         "winners": rows,
     }
-
-
-def _flat(row: dict[str, Any]) -> dict[str, Any]:
-    from archspace.report.tables import option_columns
-
-    return {"rank": row["rank"], **row["metrics"], **option_columns(row["options"]), "graph": row["graph"]}
 
 
 def _say_what_happened(result: StudyResult, trials: int) -> None:
@@ -195,18 +166,4 @@ def _say_what_happened(result: StudyResult, trials: int) -> None:
     if result.winners:
         click.echo(f"wrote {result.directory}: winners/, pareto.csv, pareto.html, records.csv", err=True)
     else:
-        click.echo(f"no candidate meets the budget yet; run more --trials, or ask for less. {_nearest(result)}", err=True)
-
-
-def _nearest(result: StudyResult) -> str:
-    """The candidate that exceeds its worst bound by the least, in words."""
-    from archspace.objectives.metrics import metric_text
-    from archspace.report.tables import options_text
-
-    bounds = result.question.bounds
-    measured = [record for record in result.records if record.metrics]
-    if not measured or not bounds:
-        return ""
-    nearest = min(measured, key=lambda record: max(record.metrics[name] / most for name, most in bounds.items()))
-    parts = [f"{name} {metric_text(name, nearest.metrics[name])} (at most {metric_text(name, most)})" for name, most in bounds.items()]
-    return f"The nearest has {', '.join(parts)}: {options_text(nearest.options, list(result.question.space.constants))}"
+        click.echo(f"no candidate meets the budget yet; run more --trials, or ask for less. {nearest_text(result)}", err=True)

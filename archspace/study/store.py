@@ -89,24 +89,50 @@ def open_store(folder: Path, question: Mapping[str, Any], directions: Sequence[D
 
 
 def _journal(path: Path, *, fresh: bool) -> optuna.storages.JournalStorage:
-    lock = JournalFileSymlinkLock(str(path), grace_period=LOCK_GRACE_S)
+    lock = journal_lock(path)
     try:
         if fresh:
             path.unlink(missing_ok=True)
-        if path.exists():
-            lock.acquire()
-            try:
-                cut_torn_line(path)
-            finally:
-                lock.release()
-        return optuna.storages.JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
+        repaired(path, lock)
+        return optuna.storages.JournalStorage(JournalFileBackend(str(path.absolute()), lock_obj=lock))
     except OSError as error:
         raise StudyError(f"{path}: cannot be opened: {error.strerror}") from None
     except (AssertionError, KeyError, TypeError, ValueError) as error:  # what replaying lines of another kind raises
         raise StudyError(f"{path}: not a journal of a study, or a damaged one: {error!r}. Start anew with --force.") from None
 
 
-def cut_torn_line(path: Path) -> None:
+def stored_trials(folder: Path) -> list[optuna.trial.FrozenTrial]:
+    """The finished trials in the journal of a study's folder, without adding to it. Raises StudyError."""
+    if not (folder / JOURNAL).exists():
+        return []
+    storage = _journal(folder / JOURNAL, fresh=False)
+    names = optuna.get_all_study_names(storage)
+    return optuna.load_study(study_name=names[0], storage=storage).get_trials() if names else []
+
+
+def repaired(path: Path, lock: JournalFileSymlinkLock) -> int:
+    """Cut an unfinished last line off a journal, under its lock; one that a dead process left is taken over. The bytes that were cut."""
+    if not path.exists():
+        return 0
+    lock.acquire()
+    try:
+        return cut_torn_line(path)
+    finally:
+        lock.release()
+
+
+def journal_lock(path: Path) -> JournalFileSymlinkLock:
+    """The lock of a journal: a link to it, whose age tells a left lock from a held one.
+
+    A link to nothing (a journal that is gone, a path relative to another directory) has no age and would be waited for for ever.
+    """
+    lock = Path(f"{path.absolute()}.lock")
+    if lock.is_symlink() and not lock.exists():
+        lock.unlink(missing_ok=True)
+    return JournalFileSymlinkLock(str(path.absolute()), grace_period=LOCK_GRACE_S)
+
+
+def cut_torn_line(path: Path) -> int:
     """Drop an unfinished last line, which a killed process leaves and which would make the journal unreadable once more is appended.
 
     Raises ValueError when the line before it is no JSON either: then something else wrote to the file.
@@ -119,3 +145,4 @@ def cut_torn_line(path: Path) -> None:
     if whole < len(data):
         with path.open("r+b") as file:
             file.truncate(whole)
+    return len(data) - whole
