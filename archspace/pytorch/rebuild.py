@@ -48,7 +48,7 @@ def rebuild(module: nn.Module, *inputs: Any) -> tuple[Graph, Network]:
     graph = settled(imported, tensors)
     nodes = tuple([node if node.shares else replace(node, params=None) for node in graph])
     law = "a module is rebuilt of known ops alone"
-    graph = check_known(replace(graph, nodes=nodes), strict=True, law=law, way="Run the module itself.")
+    graph = check_known(replace(graph, nodes=nodes), strict=True, law=law, way="Run the module itself, as the backend eager does.")
     built = to_module(graph, seed=0).eval()
     layers = {name: layer for name, layer in built.named_modules() if type(layer) is not nn.Module}  # scopes may bear the name of a call
     with torch.no_grad():

@@ -78,8 +78,11 @@ class Subject:
             own = fold_own(self.module(), self.inputs)
             if own is not None:
                 return own
-            with torch.no_grad():
-                return folded(*rebuild(self.module(), *self.inputs))
+            try:
+                with torch.no_grad():
+                    return folded(*rebuild(self.module(), *self.inputs))
+            except LawError as error:
+                raise LawError(f"a batch norm that is no plain layer folds in a rebuilt module alone: {error}") from None
         assert self.graph is not None
         return folded(self.graph, to_module(self.graph, seed=0))
 
