@@ -17,12 +17,17 @@ CAUSES = ("compute", "memory", "overhead", "constant")
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """What a network took on this machine."""
+    """What a network took on this machine; noise and what others used are of all that were timed with it (`archspace.timing.Measured`)."""
 
     measured_ms: float
     backend: str
     on: str
     threads: int
+    spread_pct: float
+    noise_pct: float
+    busy_pct: float | None
+    rounds: int
+    clock: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +78,9 @@ def data(found: Sequence[Predicted], profile: Profile, per: str, top: int | None
                  "rows": [the same keys; per op also "op_type", "block" and "nodes", the ops that run as this kernel],
                  "extrapolates": [why the prediction may not hold], "opaque": [names of ops of unknown work],
                  "lower_bound": true where there are such ops,
-                 "measured": null or {"measured_ms", "backend", "on", "threads", "error_pct", "within_interval", "ratio"}}]}
+                 "measured": null or {"measured_ms", "backend", "on", "threads", "spread_pct", "noise_pct": the run's noise floor,
+                                      "busy_pct": what others used of the machine, "rounds", "clock", "error_pct", "within_interval",
+                                      "ratio"}}]}
 
     `rows` and `op_types` each add up to `latency_ms`; time of no kernel has a row "(constant)". Of the `top` costliest rows the others are
     one row, "(9 other blocks)".

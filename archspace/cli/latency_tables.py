@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from math import floor, log10
 
+from archspace.cli.latency_measured import noise_lines
 from archspace.cli.latency_records import CAUSES, Predicted, Timed, kernel_record, ratio_of
 from archspace.cli.output import Table
 from archspace.latency import Part, Profile, breakdown
@@ -18,8 +20,12 @@ def tables(found: Sequence[Predicted], profile: Profile, per: str, top: int | No
     """Of one network its rows, op types and total; of several their totals side by side and, where asked (`of_parts`), the rows of each."""
     if len(found) == 1:
         one = found[0]
-        return [_parts_table(one, per, top), _types_table(one), Table((), (), "total", [*_total_lines(one), profile_line(profile)])]
-    return [_networks_table(found, profile), *([_parts_table(one, per, top) for one in found] if of_parts else [])]
+        noise = [f"{key:<16}{value}" for key, value in noise_lines([one.timed])]
+        return [_parts_table(one, per, top), _types_table(one), Table((), (), "total", [*_total_lines(one), *noise, profile_line(profile)])]
+    whole = _networks_table(found, profile)
+    noise = [f"{key}: {value}" for key, value in noise_lines([one.timed for one in found])]
+    whole = replace(whole, notes=[*whole.notes, *noise])
+    return [whole, *([_parts_table(one, per, top) for one in found] if of_parts else [])]
 
 
 def in_ms(whole: float) -> Callable[[float], str]:
@@ -157,7 +163,8 @@ def _times(ratio: float | None) -> str:
 def page_notes(found: Sequence[Predicted], profile: Profile) -> list[str]:
     """What a page says below its title."""
     fit = " ".join(profile_line(profile).split())
+    noise = [f"{key}: {value}" for key, value in noise_lines([one.timed for one in found])]
     if len(found) > 1:
-        return [fit, *(f"{one.label}: measured {_measured_text(one)}" for one in found if one.timed), *doubts_of_all(found)]
+        return [fit, *(f"{one.label}: measured {_measured_text(one)}" for one in found if one.timed), *noise, *doubts_of_all(found)]
     one = found[0]
-    return [fit, *([f"measured: {_measured_text(one)}"] if one.timed else []), *(f"{key}: {value}" for key, value in doubts(one))]
+    return [fit, *([f"measured: {_measured_text(one)}"] if one.timed else []), *noise, *(f"{key}: {value}" for key, value in doubts(one))]
