@@ -23,7 +23,7 @@ from archspace.study.progress import Report, Tally
 from archspace.study.question import GRID, Question
 from archspace.study.quiet import quiet_optuna
 from archspace.study.records import Record
-from archspace.study.samplers import asked_options, grid_size, sampler_for
+from archspace.study.samplers import Samplers, asked_options, grid_size
 from archspace.study.stagnation import Stagnation
 from archspace.study.trials import RECORD_ATTR, annotate, answer, records_of
 
@@ -39,6 +39,7 @@ class Worker:
         self._study, self._question, self._limits, self._judge, self._say = study, question, limits, judge, say
         self._salt = "" if alone else uuid4().hex
         self._name = worker_name()
+        self._samplers = Samplers(question)
         self._learned: set[int] = set()
         self.finished = 0  # trials that this worker told
 
@@ -65,7 +66,7 @@ class Worker:
         return min(trials, grid_size(question.space, question.solved)) if question.sampler == GRID else trials
 
     def _one_trial(self, number: int) -> None:
-        self._study.sampler = sampler_for(self._question, number, self._salt)
+        self._study.sampler = self._samplers.at(number, self._salt)
         trial = self._patient(self._study.ask)
         try:
             with Beating(self._study, trial, self._limits):

@@ -18,6 +18,7 @@ from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 
 from archspace.analysis.pareto import Direction
 from archspace.errors import StudyError
+from archspace.study.batches import BatchedJournal
 from archspace.study.database import QUESTION_ATTR
 from archspace.study.question import check_same
 
@@ -29,9 +30,15 @@ class Store:
     """The stored trials of one study. Raises StudyError when they belong to another question or somebody else adds to them."""
 
     def __init__(
-        self, folder: Path, storage: optuna.storages.BaseStorage, question: Mapping[str, Any], directions: Sequence[Direction]
+        self,
+        folder: Path,
+        storage: optuna.storages.JournalStorage,
+        journal: BatchedJournal,
+        question: Mapping[str, Any],
+        directions: Sequence[Direction],
     ) -> None:
         self.folder = folder
+        self._journal = journal
         name = folder.resolve().name
         self._study = optuna.create_study(storage=storage, study_name=name, directions=list(directions), load_if_exists=True)
         stored = self._study.user_attrs.get(QUESTION_ATTR)
@@ -58,7 +65,8 @@ class Store:
                     "Stop it, then run the same command again."
                 )
             try:
-                self._study.add_trials(trials)
+                with self._journal.batch():
+                    self._study.add_trials(trials)
             except OSError as error:
                 raise StudyError(
                     f"{self.folder / JOURNAL}: cannot be written: {error.strerror}. What was written before stays; "
@@ -85,16 +93,18 @@ def interrupts_later() -> Iterator[None]:
 
 def open_store(folder: Path, question: Mapping[str, Any], directions: Sequence[Direction], *, fresh: bool = False) -> Store:
     """The store in the journal file in `folder`; `fresh` forgets what was there. Raises StudyError."""
-    return Store(folder, _journal(folder / JOURNAL, fresh=fresh), question, directions)
+    storage, journal = _journal(folder / JOURNAL, fresh=fresh)
+    return Store(folder, storage, journal, question, directions)
 
 
-def _journal(path: Path, *, fresh: bool) -> optuna.storages.JournalStorage:
+def _journal(path: Path, *, fresh: bool) -> tuple[optuna.storages.JournalStorage, BatchedJournal]:
     lock = journal_lock(path)
     try:
         if fresh:
             path.unlink(missing_ok=True)
         repaired(path, lock)
-        return optuna.storages.JournalStorage(JournalFileBackend(str(path.absolute()), lock_obj=lock))
+        journal = BatchedJournal(JournalFileBackend(str(path.absolute()), lock_obj=lock))
+        return optuna.storages.JournalStorage(journal), journal
     except OSError as error:
         raise StudyError(f"{path}: cannot be opened: {error.strerror}") from None
     except (AssertionError, KeyError, TypeError, ValueError) as error:  # what replaying lines of another kind raises
@@ -105,7 +115,7 @@ def stored_trials(folder: Path) -> list[optuna.trial.FrozenTrial]:
     """The finished trials in the journal of a study's folder, without adding to it. Raises StudyError."""
     if not (folder / JOURNAL).exists():
         return []
-    storage = _journal(folder / JOURNAL, fresh=False)
+    storage, _ = _journal(folder / JOURNAL, fresh=False)
     names = optuna.get_all_study_names(storage)
     return optuna.load_study(study_name=names[0], storage=storage).get_trials() if names else []
 
