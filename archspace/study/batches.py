@@ -21,15 +21,14 @@ class BatchedJournal(BaseJournalBackend):
         self._in_file = 0  # entries that the file had when the batch began
 
     def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
-        """The entries from a number on: the file's, then those that are held."""
-        number = log_number_from
+        """The entries from a number on: the file's, or, within a batch, those that are held behind it."""
+        if self._held is not None:
+            yield from self._held[log_number_from - self._in_file :]
+            return
+        self._in_file = log_number_from
         for log in self._file.read_logs(log_number_from):
-            number += 1
+            self._in_file += 1
             yield log
-        if self._held is None:
-            self._in_file = number
-        else:
-            yield from self._held[max(0, number - self._in_file) :]
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Add entries: to the batch that is held, or to the file."""

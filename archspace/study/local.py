@@ -6,7 +6,6 @@ up to n - in_flight are told, in order: which trials come is decided by the ques
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -59,7 +58,7 @@ class Coordinator:
         stored = store.trials()
         self.records = records_of(question, stored)
         self.resumed = len(self.records)
-        self.watch = Stagnation(list(question.objectives.values()), how.patience or sys.maxsize)
+        self.watch = Stagnation(list(question.objectives.values()), how.patience)
         self._question, self._store, self._judge, self._report = question, store, judge, report
         self._trials = min(how.trials, grid_size(question.space, question.solved) if question.sampler == GRID else how.trials)
         self._tally = Tally(question, self.records)
