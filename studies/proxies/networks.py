@@ -1,4 +1,4 @@
-"""The networks of the study: the zoo's with a printed ImageNet error, and timm's CNNs trained on ImageNet-1k alone; 0.6 G multiply-adds at most."""
+"""The study's networks: the zoo's with a printed ImageNet error, timm's CNNs trained on ImageNet-1k alone; at most 0.6 G multiply-adds."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def zoo_rows() -> list[tuple[Row, Graph]]:
 
 
 def timm_rows(path: Path) -> list[Row]:
-    """The best row of each architecture in timm's results-imagenet.csv, of those trained on ImageNet-1k alone; without a teacher if it has any."""
+    """The best row of each architecture in timm's results-imagenet.csv trained on ImageNet-1k alone, without a teacher if there is one."""
     best: dict[str, tuple[bool, float, Row]] = {}
     with path.open(encoding="utf-8") as file:
         for row in csv.DictReader(file):
