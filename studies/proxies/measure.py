@@ -43,7 +43,8 @@ def value_of(graph: Graph, name: str, seed: int) -> tuple[float | None, str, flo
     batch, measure = MEASURES[name]
     start = time.perf_counter()
     try:
-        value, why = measure(to_module(graph, seed=seed), (batch, *graph.input_shape[1:]), seed), ""
+        sized = graph.with_input(batch=batch)
+        value, why = measure(to_module(sized, seed=seed), sized.input_shape, seed), ""
     except ArchspaceError as error:
         value, why = None, str(error)
     return value, why, 1e3 * (time.perf_counter() - start)

@@ -26,7 +26,7 @@ from archspace.zoo.published import published_by_member
 MOST_MADDS = 600_000_000
 MOST_PARAMS = 30e6  # no CNN of at most 0.6 G multiply-adds has more; saves making the others
 META = torch.device("meta")
-OTHER_DATA = ("ft", "in12k", "in21k", "in22k", "ig1b", "yfcc100m", "jft")  # parts of a tag that name more than ImageNet-1k
+OTHER_DATA = ("ssld", "in12k", "in21k", "in22k", "ig1b", "yfcc100m", "jft")  # parts of a tag that name more than ImageNet-1k
 
 # What models raise where they cannot be made without weights, at another size, or imported.
 MAKE_ERRORS = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError, ArchspaceError)
@@ -61,9 +61,10 @@ def zoo_rows() -> list[tuple[Row, Graph]]:
     return [(Row("zoo", name, "", graph.input_shape[-1], median(errors)), graph) for name, graph, errors in found.values()]
 
 
-def timm_rows(path: Path) -> list[Row]:
-    """The best row of each architecture in timm's results-imagenet.csv trained on ImageNet-1k alone, without a teacher if there is one."""
-    best: dict[str, tuple[bool, float, Row]] = {}
+def timm_rows(path: Path) -> list[list[Row]]:
+    """The rows of each architecture in timm's results-imagenet.csv that were trained on ImageNet-1k alone, at every size that it was tested
+    at: the best first, those without a teacher before the others."""
+    found: dict[str, list[tuple[bool, float, Row]]] = {}
     with path.open(encoding="utf-8") as file:
         for row in csv.DictReader(file):
             name, _, tag = row["model"].partition(".")
@@ -71,10 +72,9 @@ def timm_rows(path: Path) -> list[Row]:
             if parts[-1] != "in1k" or set(parts) & set(OTHER_DATA) or float(row["param_count"].replace(",", "")) * 1e6 > MOST_PARAMS:
                 continue
             taught = any("dist" in part for part in parts)
-            found = (not taught, float(row["top1"]), Row("timm", name, tag, int(row["img_size"]), float(row["top1_err"])))
-            if name not in best or found[:2] > best[name][:2]:
-                best[name] = found
-    return [row for _, _, row in best.values()]
+            read = Row("timm", name, tag, int(row["img_size"]), float(row["top1_err"]))
+            found.setdefault(name, []).append((taught, read.top1_err_pct, read))
+    return [[row for *_, row in sorted(rows, key=lambda each: each[:2])] for rows in found.values()]
 
 
 def timm_graph(row: Row) -> Graph | None:
@@ -117,11 +117,19 @@ def family_of(name: str) -> str:
 
 
 def timm_networks(path: Path, done: set[str]) -> Iterator[tuple[Row, Graph | str | None]]:
-    """Each row that is not done with its graph, why it has none, or None for what the study is not about."""
-    for row in timm_rows(path):
-        if row.name in done:
+    """Each architecture that is not done: its best row of at most 0.6 G multiply-adds with the graph, or why it has none, or None for
+    what the study is not about."""
+    for rows in timm_rows(path):
+        if rows[0].name in done:
             continue
-        try:
-            yield row, timm_graph(row)
-        except MAKE_ERRORS as error:
-            yield row, f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"
+        sizes = dict.fromkeys(row.img_size for row in rows)
+        found: tuple[Row, Graph | str | None] = rows[0], None
+        for size in sizes:
+            row = next(row for row in rows if row.img_size == size)
+            try:
+                found = row, timm_graph(row)
+            except MAKE_ERRORS as error:
+                found = row, f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"
+            if found[1] is not None:
+                break
+        yield found

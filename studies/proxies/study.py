@@ -45,20 +45,29 @@ SETS: dict[str, Callable[[Row], bool]] = {
     "timm, at most 600 M": band("timm", 0, 600),
 }
 ALL_ZOO, BAND_TIMM, ALL_TIMM = list(SETS)[-3:]
+EACH = "timm, at most 600 M, where it applies"  # layer norms have no Zen-score, root mean squares no SynFlow
 
 
 def correlate(rows: Sequence[Row]) -> dict[tuple[str, str], Correlation]:
-    """(set, measure) -> its correlation with accuracy, over the networks that every proxy has a value of."""
+    """(set, measure) -> its correlation with accuracy, over the networks that every proxy has a value of; in EACH over those that it has."""
     found = {}
     for name, belongs in SETS.items():
         members = [row for row in complete(list(rows)) if belongs(row)]
-        accuracies = [100 - float(row["top1_err_pct"]) for row in members]
-        given = [[float(row[each]) for row in members] for each in GIVEN]
         for measure in (*MEASURES, *COUNTED):
             if len(members) > 4:
-                values = [float(row[measure]) for row in members]
-                found[name, measure] = correlation(values, accuracies, () if measure in GIVEN else given)
+                found[name, measure] = correlation_of(measure, members)
+    for measure in (*MEASURES, *COUNTED):
+        members = [row for row in rows if SETS[ALL_TIMM](row) and row[measure]]
+        if len(members) > 4:
+            found[EACH, measure] = correlation_of(measure, members)
     return found
+
+
+def correlation_of(measure: str, members: Sequence[Row]) -> Correlation:
+    """Of one measure with top-1 over some networks, given params and multiply-adds."""
+    accuracies = [100 - float(row["top1_err_pct"]) for row in members]
+    given = () if measure in GIVEN else [[float(row[each]) for row in members] for each in GIVEN]
+    return correlation([float(row[measure]) for row in members], accuracies, given)
 
 
 def spreads(rows: Sequence[Row], across: Sequence[Row]) -> list[Row]:

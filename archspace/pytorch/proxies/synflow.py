@@ -129,7 +129,7 @@ def synflow(module: nn.Module, input_shape: Shape, seed: int = 0) -> float:
         )
     gradients = torch.autograd.grad(value, weights, allow_unused=True)
     score = sum(float((w.detach() * g).sum()) for w, g in zip(weights, gradients, strict=True) if g is not None)
-    return finite(NAME, log(score) + exponent * log(2), "weights must be finite")
+    return finite(NAME, log(score) + exponent * log(2) if score > 0 else float("nan"), "weights must be finite")
 
 
 class _Scaled(fx.Interpreter):
@@ -137,6 +137,7 @@ class _Scaled(fx.Interpreter):
 
     def __init__(self, network: fx.GraphModule) -> None:
         super().__init__(network)
+        self.extra_traceback = False  # errors are one line
         self.network = network
         self.exponents: dict[fx.Node, int] = {}
 
@@ -154,7 +155,8 @@ class _Scaled(fx.Interpreter):
             return super().run_node(n)
         if n.op in ("placeholder", "get_attr"):
             self.exponents[n] = 0
-            return super().run_node(n)
+            value = super().run_node(n)
+            return value.abs() if value.is_floating_point() else value  # tensors of the network's own: layer scales, say
         args, kwargs = self.fetch_args_kwargs_from_env(n)
         does = self._does(n)
         if does is None:

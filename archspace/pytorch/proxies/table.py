@@ -87,8 +87,8 @@ def proxy(
     """A proxy's value of a graph: built with the weights of `seed`, measured on images of `seed`.
 
     `batch` images (the proxy's own number unless given) of the graph's size or `input` pixels. The same arguments give the same value.
-    Raises UnknownNameError for a name that is none of PROXIES, LawError for a graph that cannot be built, takes several inputs or lacks
-    what the proxy looks at.
+    Raises UnknownNameError for a name that is none of PROXIES, LawError for a graph that cannot be built, takes several inputs, does not
+    take another batch or size (some imported ones) or lacks what the proxy looks at.
     """
     require_graph("proxy", graph)
     chosen = proxy_named(name)
@@ -96,10 +96,9 @@ def proxy(
         raise LawError(f"{graph.name}: {name} needs a network of one input, but this has {len(graph.inputs)}. Judge its backbone.")
     if batch is not None and batch < 1:
         raise LawError(f"{graph.name}: batch must be at least 1, but got {batch}")
-    if input is not None:
-        graph = graph.with_input(*((input,) if isinstance(input, int) else input))
-    shape = (batch or chosen.batch, *graph.input_shape[1:])
+    size = () if input is None else (input,) if isinstance(input, int) else input
+    sized = graph.with_input(*size, batch=batch or chosen.batch)
     try:
-        return chosen.measure(to_module(graph, seed=seed), shape, seed)
+        return chosen.measure(to_module(sized, seed=seed), sized.input_shape, seed)
     except LawError as error:
         raise error.at(graph.name) from None
