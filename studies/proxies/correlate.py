@@ -22,17 +22,15 @@ class Correlation:
     low: float
     high: float
     kendall: float
-    partial: float | None
 
 
-def correlation(values: Sequence[float], accuracies: Sequence[float], given: Sequence[Sequence[float]] = ()) -> Correlation:
-    """All of it; `partial` is None without `given`. What does not vary correlates with nothing: nan."""
+def correlation(values: Sequence[float], accuracies: Sequence[float]) -> Correlation:
+    """All of it. What does not vary correlates with nothing: nan."""
     x, y = np.array(values, dtype=float), np.array(accuracies, dtype=float)
     generator = np.random.default_rng(0)
     drawn = [spearman(x[i], y[i]) for i in (generator.integers(len(x), size=len(x)) for _ in range(RESAMPLES))]
     low, high = np.nanpercentile(drawn, [2.5, 97.5])
-    partial = partial_spearman(x, y, [np.array(each, dtype=float) for each in given]) if given else None
-    return Correlation(len(x), spearman(x, y), float(low), float(high), kendall(x, y), partial)
+    return Correlation(len(x), spearman(x, y), float(low), float(high), kendall(x, y))
 
 
 def ranks(x: Numbers) -> Numbers:
@@ -62,11 +60,12 @@ def kendall(x: Numbers, y: Numbers) -> float:
     return float(dx @ dy) / scale if scale else float("nan")
 
 
-def partial_spearman(x: Numbers, y: Numbers, given: Sequence[Numbers]) -> float:
-    """The correlation of what is left of the ranks of x and y when those of `given` have explained what they can, linearly.
+def partial_spearman(values: Sequence[float], accuracies: Sequence[float], given: Sequence[Sequence[float]]) -> float:
+    """The correlation of what is left of the ranks of both when those of `given` have explained what they can, linearly.
 
     Ranks do not notice logarithms: given params and multiply-adds is given their logarithms.
     """
-    basis = np.stack([np.ones(len(x)), *(ranks(each) for each in given)], axis=1)
-    left = [rank - basis @ np.linalg.lstsq(basis, rank, rcond=None)[0] for rank in (ranks(x), ranks(y))]
+    x, y, *others = (ranks(np.array(each, dtype=float)) for each in (values, accuracies, *given))
+    basis = np.stack([np.ones(len(x)), *others], axis=1)
+    left = [rank - basis @ np.linalg.lstsq(basis, rank, rcond=None)[0] for rank in (x, y)]
     return pearson(left[0], left[1])

@@ -20,7 +20,7 @@ from archspace.pytorch.proxies.zen import zen
 RESULTS = Path(__file__).parent / "results"
 BATCHES = "-".join(f"{name}{each.batch}" for name, each in PROXIES.items())
 VALUES = RESULTS / f"values-seed0-1thread-batch-{BATCHES}.csv"
-SEEDS = RESULTS / "seeds-0to4.csv"
+SEEDS = RESULTS / "seeds-0to2.csv"
 LEFT_OUT = RESULTS / "left_out.csv"
 
 Measure = Callable[..., float]
@@ -35,7 +35,7 @@ SPREAD = (
     "shufflenet_v1_1x_g1", "shufflenet_v1_1x_g3", "shufflenet_v1_1x_g8", "shufflenet_v2_0.5x", "shufflenet_v2_1x", "mobilenet_v1_0.5x",
     "mobilenet_v2_1x", "igcv3_d_0.7x", "fenet_1x", "densenet_light_1x",
 )  # fmt: skip
-SPREAD_SEEDS = range(5)
+SPREAD_SEEDS = range(3)
 
 
 def value_of(graph: Graph, name: str, seed: int) -> tuple[float | None, str, float]:

@@ -15,15 +15,16 @@ from pathlib import Path
 from statistics import median, stdev
 
 import torch
-from correlate import Correlation, correlation
+from correlate import correlation, partial_spearman
 from measure import COUNTED, MEASURES, RESULTS, SEEDS, VALUES, complete, measure_all, measure_seeds, read
 
 from archspace.pytorch.proxies import PROXIES
 from archspace.pytorch.proxies.quality import QUALITY_JSON
 
 CORRELATIONS = RESULTS / "correlations-top1-95pct-2000resamples.csv"
-SPREADS = RESULTS / "spread-5seeds.csv"
-GIVEN = ("params", "madds")
+SPREADS = RESULTS / "spread-3seeds.csv"
+# What is given in partial correlations; a measure that is among them has none.
+GIVEN = {"given_params_madds": ("params", "madds"), "given_params_madds_acts": ("params", "madds", "acts")}
 
 Row = dict[str, str]
 
@@ -48,26 +49,37 @@ ALL_ZOO, BAND_TIMM, ALL_TIMM = list(SETS)[-3:]
 EACH = "timm, at most 600 M, where it applies"  # layer norms have no Zen-score, root mean squares no SynFlow
 
 
-def correlate(rows: Sequence[Row]) -> dict[tuple[str, str], Correlation]:
-    """(set, measure) -> its correlation with accuracy, over the networks that every proxy has a value of; in EACH over those that it has."""
-    found = {}
+def correlate(rows: Sequence[Row]) -> list[Row]:
+    """A row per set and measure, over the networks that every proxy has a value of; in EACH over those that the measure has."""
+    table = []
     for name, belongs in SETS.items():
         members = [row for row in complete(list(rows)) if belongs(row)]
-        for measure in (*MEASURES, *COUNTED):
-            if len(members) > 4:
-                found[name, measure] = correlation_of(measure, members)
+        table += [correlation_row(name, measure, members) for measure in (*MEASURES, *COUNTED) if len(members) > 4]
     for measure in (*MEASURES, *COUNTED):
         members = [row for row in rows if SETS[ALL_TIMM](row) and row[measure]]
-        if len(members) > 4:
-            found[EACH, measure] = correlation_of(measure, members)
-    return found
+        table += [correlation_row(EACH, measure, members)] if len(members) > 4 else []
+    return table
 
 
-def correlation_of(measure: str, members: Sequence[Row]) -> Correlation:
-    """Of one measure with top-1 over some networks, given params and multiply-adds."""
+def correlation_row(name: str, measure: str, members: Sequence[Row]) -> Row:
+    """One measure's correlations with top-1 over some networks."""
     accuracies = [100 - float(row["top1_err_pct"]) for row in members]
-    given = () if measure in GIVEN else [[float(row[each]) for row in members] for each in GIVEN]
-    return correlation([float(row[measure]) for row in members], accuracies, given)
+    values = {each: [float(row[each]) for row in members] for each in (measure, *COUNTED)}
+    found = correlation(values[measure], accuracies)
+    partials = {
+        column: "" if measure in given else f"{partial_spearman(values[measure], accuracies, [values[each] for each in given]):.3f}"
+        for column, given in GIVEN.items()
+    }
+    return {
+        "set": name,
+        "measure": measure,
+        "n": str(found.n),
+        "spearman": f"{found.spearman:.3f}",
+        "low": f"{found.low:.3f}",
+        "high": f"{found.high:.3f}",
+        "kendall": f"{found.kendall:.3f}",
+        **partials,
+    }
 
 
 def spreads(rows: Sequence[Row], across: Sequence[Row]) -> list[Row]:
@@ -92,8 +104,9 @@ def spreads(rows: Sequence[Row], across: Sequence[Row]) -> list[Row]:
     return table
 
 
-def quality_rows(rows: Sequence[Row], found: dict[tuple[str, str], Correlation]) -> list[dict[str, object]]:
+def quality_rows(rows: Sequence[Row], table: Sequence[Row]) -> list[dict[str, object]]:
     """What ships: one row per proxy and baseline."""
+    found = {(row["set"], row["measure"]): row for row in table}
     out = []
     for name in (*PROXIES, *COUNTED):
         overall, inside, zoo = found[ALL_TIMM, name], found[BAND_TIMM, name], found[ALL_ZOO, name]
@@ -101,18 +114,21 @@ def quality_rows(rows: Sequence[Row], found: dict[tuple[str, str], Correlation])
         out.append(
             {
                 "name": name,
-                "overall": round(overall.spearman, 2),
-                "overall_networks": overall.n,
-                "band": round(inside.spearman, 2),
-                "band_networks": inside.n,
-                "partial": None if overall.partial is None else round(overall.partial, 2),
-                "zoo": round(zoo.spearman, 2),
-                "zoo_networks": zoo.n,
+                **{key: rounded(cell["spearman"]) for key, cell in (("overall", overall), ("band", inside), ("zoo", zoo))},
+                **{f"{key}_networks": int(cell["n"]) for key, cell in (("overall", overall), ("band", inside), ("zoo", zoo))},
+                "partial": rounded(overall["given_params_madds"]),
+                "beyond": rounded(overall["given_params_madds_acts"]),
+                "zoo_beyond": rounded(zoo["given_params_madds_acts"]),
                 "ms": round(median(timed)) if timed else None,
                 "conditions": f"batch {PROXIES[name].batch}, one thread, x86-64" if timed else "counted",
             }
         )
     return out
+
+
+def rounded(cell: str) -> float | None:
+    """A correlation to two digits; None where there is none."""
+    return round(float(cell), 2) if cell else None
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -122,28 +138,15 @@ def main(arguments: Sequence[str]) -> None:
     measure_all(Path(arguments[0]) if arguments else None)
     measure_seeds()
     rows = read(VALUES)
-    found = correlate(rows)
-    cells = [
-        {
-            "set": name,
-            "measure": measure,
-            "n": str(c.n),
-            "spearman": f"{c.spearman:.3f}",
-            "low": f"{c.low:.3f}",
-            "high": f"{c.high:.3f}",
-            "kendall": f"{c.kendall:.3f}",
-            "given_params_and_madds": "" if c.partial is None else f"{c.partial:.3f}",
-        }
-        for (name, measure), c in found.items()
-    ]
-    write(CORRELATIONS, cells)
+    table = correlate(rows)
+    write(CORRELATIONS, table)
     write(SPREADS, spreads(read(SEEDS), rows))
-    if any(name == ALL_TIMM for name, _ in found):
+    if any(row["set"] == ALL_TIMM for row in table):
         source = "studies/proxies: Spearman with ImageNet top-1 of timm's CNNs trained on ImageNet-1k alone"
-        text = json.dumps({"source": source, "rows": quality_rows(rows, found)}, indent=2)
+        text = json.dumps({"source": source, "rows": quality_rows(rows, table)}, indent=2)
         QUALITY_JSON.write_text(f"{text}\n", encoding="utf-8")
-    for cell in cells:
-        print(*cell.values(), sep="\t")
+    for row in table:
+        print(*row.values(), sep="\t")
 
 
 def write(path: Path, rows: Sequence[Row]) -> None:

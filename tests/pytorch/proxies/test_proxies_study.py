@@ -54,16 +54,18 @@ def members(name: str) -> list[Row]:
 
 def check(name: str, measure: str, rows: list[Row]) -> None:
     """A stored row against what scipy makes of the stored values."""
-    values, errors, params, madds = (np.array([float(row[key]) for row in rows]) for key in (measure, "top1_err_pct", "params", "madds"))
+    keys = (measure, "top1_err_pct", "params", "madds", "acts")
+    values, errors, params, madds, acts = (np.array([float(row[key]) for row in rows]) for key in keys)
     stored = STORED[name, measure]
     assert stored["n"] == str(len(rows))
     assert float(stored["spearman"]) == pytest.approx(spearmanr(values, -errors).statistic, abs=6e-4)
     assert float(stored["kendall"]) == pytest.approx(kendalltau(values, -errors).statistic, abs=6e-4)
     assert float(stored["low"]) <= float(stored["spearman"]) <= float(stored["high"])
-    if measure in ("params", "madds"):
-        assert stored["given_params_and_madds"] == ""
-    else:
-        assert float(stored["given_params_and_madds"]) == pytest.approx(partial(values, -errors, [params, madds]), abs=6e-4)
+    for column, given in (("given_params_madds", [params, madds]), ("given_params_madds_acts", [params, madds, acts])):
+        if measure in column.split("_"):
+            assert stored[column] == ""
+        else:
+            assert float(stored[column]) == pytest.approx(partial(values, -errors, given), abs=6e-4)
 
 
 def partial(x: np.ndarray, y: np.ndarray, given: list[np.ndarray]) -> float:
@@ -98,8 +100,13 @@ def test_what_ships_is_what_was_found() -> None:
         for key, cell in (("overall", overall), ("band", inside), ("zoo", zoo)):
             assert row[key] == pytest.approx(float(cell["spearman"]), abs=0.0051)
             assert row[f"{key}_networks"] == int(cell["n"])
-        given = overall["given_params_and_madds"]
-        assert row["partial"] == (pytest.approx(float(given), abs=0.0051) if given else None)
+        given = (
+            ("partial", overall, "given_params_madds"),
+            ("beyond", overall, "given_params_madds_acts"),
+            ("zoo_beyond", zoo, "given_params_madds_acts"),
+        )
+        for key, cell, column in given:
+            assert row[key] == (pytest.approx(float(cell[column]), abs=0.0051) if cell[column] else None)
         times = [float(each[f"{name}_ms"]) for each in VALUES if each["source"] == "timm" and each.get(f"{name}_ms")]
         assert row["ms"] == (round(median(times)) if times else None)
 
@@ -109,8 +116,10 @@ def test_the_line_of_a_measure_says_its_numbers_beside_those_of_params(name: str
     row, text = qualities()[name], quality_text(name)
     assert text.startswith(f"{name}: rank correlation with ImageNet top-1 {row.overall:.2f}".replace(" 0.", " ."))
     assert f"over {row.overall_networks} CNNs" in text
-    assert ("params alone" in text) == (name != "params")
+    assert (f"(params {qualities()['params'].overall:.2f})".replace(" 0.", " .") in text) == (name != "params")
     assert ("given params and multiply-adds" in text) == (row.partial is not None)
+    assert ("given activations too" in text) == (row.beyond is not None)
+    assert "\n" not in text
 
 
 def test_the_readmes_table_is_the_stored_one() -> None:
@@ -122,3 +131,21 @@ def test_the_readmes_table_is_the_stored_one() -> None:
         expected = [STORED[name, measure] for name in SETS]
         assert [float(cell.split()[0]) for cell in cells] == [pytest.approx(float(e["spearman"]), abs=0.0051) for e in expected]
         assert [cell.split()[1] for cell in cells] == [f"({e['n']})" for e in expected]
+
+
+def test_the_readmes_table_of_what_proxies_add_is_the_stored_one() -> None:
+    """Rows '| zoo, at most 600 M | .53 | .37 / -.14 | ...': given params and multiply-adds, given activations too."""
+    text = (STUDY / "README.md").read_text(encoding="utf-8")
+    for name in ("zoo, at most 600 M", "timm, 350 to 600 M", "timm, at most 600 M", "timm, at most 600 M, where it applies"):
+        (line,) = re.findall(rf"^\| {name} \|(.*)\|$", text, flags=re.MULTILINE)
+        found = [[float(number) for number in cell.split("/")] for cell in line.split("|")]
+        for numbers, measure in zip(found, ("acts", *PROXIES), strict=True):
+            stored = STORED[name, measure]
+            given = [stored[column] for column in ("given_params_madds", "given_params_madds_acts") if stored[column]]
+            assert numbers == [pytest.approx(float(one), abs=0.0051) for one in given]
+
+
+def test_no_proxy_is_the_best_of_any_set() -> None:
+    for name in SETS:
+        best = max(MEASURES, key=lambda measure: float(STORED[name, measure]["spearman"]))
+        assert best in ("params", "acts"), name
