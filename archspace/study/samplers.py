@@ -28,12 +28,23 @@ class ToldNSGAII(optuna.samplers.NSGAIISampler):
         super().__init__(seed=seed)
         self._told = told
 
+    def seeded(self, seed: int) -> ToldNSGAII:
+        """This sampler as if it had just been made with that seed."""
+        _seeded(self._random_sampler, seed)
+        self._rng.rng.seed(seed)
+        return self
+
     def infer_relative_search_space(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> dict[str, BaseDistribution]:
         return self._told
 
     def get_parent_population(self, study: optuna.Study, generation: int) -> list[optuna.trial.FrozenTrial]:
         # In one order, whether they were just selected, come from Optuna's cache, or are selected again after resuming.
         return sorted(super().get_parent_population(study, generation), key=lambda trial: trial.number)
+
+
+def _seeded(sampler: optuna.samplers.RandomSampler, seed: int) -> optuna.samplers.RandomSampler:
+    sampler._rng.rng.seed(seed)
+    return sampler
 
 
 class EveryCandidate(optuna.samplers.BaseSampler):
@@ -87,11 +98,12 @@ def asked_options(question: Question, trial: optuna.Trial) -> dict[str, Any]:
 
 
 class Samplers:
-    """The samplers of a question, a fresh one for each trial."""
+    """The samplers of a question: for each trial a fresh one, or one that is seeded anew where making it would take longer than asking."""
 
     def __init__(self, question: Question) -> None:
         self._question = question
-        self._told = shared_distributions(question.space, question.solved)
+        self._nsga2 = ToldNSGAII(shared_distributions(question.space, question.solved), 0)
+        self._random = optuna.samplers.RandomSampler(seed=0)
 
     def at(self, number: int, salt: str = "") -> optuna.samplers.BaseSampler:
         """The sampler of trial `number`. Its seed is a hash, because neighbouring seeds must not give neighbouring streams.
@@ -105,13 +117,13 @@ class Samplers:
             case "tpe":
                 return optuna.samplers.TPESampler(seed=seed, constant_liar=question.in_flight > 1)
             case "nsga2":
-                return ToldNSGAII(self._told, seed)
+                return self._nsga2.seeded(seed)
             case "gp":
                 return optuna.samplers.GPSampler(seed=seed)
             case "grid":
                 return EveryCandidate(question.space, question.solved, number, question.seed)
             case "random":
-                return optuna.samplers.RandomSampler(seed=seed)
+                return _seeded(self._random, seed)
         raise UnknownNameError("sampler", question.sampler, SAMPLERS)
 
 

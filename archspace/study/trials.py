@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable
 from typing import Any
 
 import optuna
@@ -17,7 +18,7 @@ RECORD_ATTR = "archspace:record"
 def annotate(question: Question, trial: optuna.Trial, record: Record) -> None:
     """Write a record into its trial: the record first, then, in this one place, the constraints (feasible at or below 0)."""
     parts = {"options": dict(record.options), "metrics": dict(record.metrics), "problem": record.problem, "digest": record.digest}
-    trial.set_user_attr(RECORD_ATTR, parts)
+    trial.set_user_attr(RECORD_ATTR, json.dumps(parts))  # one word: Optuna copies attributes deeply, again and again
     if record.metrics:
         for name, most in question.bounds.items():
             trial.set_constraint(f"{name} <= {most:g}", record.metrics[name] / most - 1)
@@ -32,9 +33,10 @@ def answer(question: Question, record: Record) -> dict[str, Any]:
 
 def record_of(question: Question, trial: FrozenTrial) -> Record | None:
     """The record that a trial carries; None for one that nobody finished. Bounds are checked again."""
-    stored: Mapping[str, Any] | None = trial.user_attrs.get(RECORD_ATTR)
-    if stored is None or not trial.state.is_finished():
+    text = trial.user_attrs.get(RECORD_ATTR)
+    if text is None or not trial.state.is_finished():
         return None
+    stored = json.loads(text)
     metrics = stored["metrics"]
     feasible = bool(metrics) and meets(metrics, question.bounds)
     return Record(trial.number, stored["options"], metrics, feasible, stored["problem"], stored["digest"])
