@@ -9,6 +9,7 @@ it, weights, kernels and the constant do not. Bytes are those of the profile's d
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import floor, log10
@@ -20,7 +21,7 @@ from archspace.ir.graph import Graph, require_graph
 from archspace.ir.ops import Opaque
 from archspace.latency.catalog import load_profile
 from archspace.latency.fusion import Kernel, fused_kernels
-from archspace.latency.op_types import priced_as
+from archspace.latency.op_types import DEFAULT, OPAQUE, priced_as
 from archspace.latency.profile import Profile, Range
 from archspace.latency.terms import COMPUTE, MEMORY, OVERHEAD, kernel_terms
 from archspace.units import format_count
@@ -49,7 +50,8 @@ class Latency:
     """A prediction for one batch, in ms.
 
     `low_ms` to `high_ms` is the 80 % interval: `interval_pct` on either side, from the profile's error on unseen
-    networks. It is not widened where `extrapolates` has reasons: there it is a lower bound.
+    networks. Where `extrapolates` has reasons it does not hold, and no one factor would mend it: held-out networks at other batches are
+    off hardly more than others, those with op types that the fit has not seen up to ten intervals (studies/timm_devices).
     """
 
     ms: float
@@ -61,13 +63,20 @@ class Latency:
     constant_ms: float  # the part that belongs to no kernel: constant and input pixels
     rows: tuple[KernelLatency, ...]
     extrapolates: tuple[str, ...]
+    lower_bound: bool = False  # a part of the work is unknown or has no price
+
+    @property
+    def interval_holds(self) -> bool:
+        """Whether the interval is what it says: inside what the fit has seen."""
+        return not self.extrapolates
 
     def __str__(self) -> str:
-        """'2.93 ms ± 0.25 (gtx1080ti, batch 8)'; ends in ', extrapolates)' where it does."""
+        """'2.93 ms ± 0.25 (gtx1080ti, batch 8)', or 'at least 2.93 ms (gtx1080ti, batch 2, extrapolates: no interval)'."""
         half = (self.high_ms - self.low_ms) / 2
         digits = max(0, 1 - floor(log10(half))) if half > 0 else 3
-        notes = f"{self.device}, batch {self.batch}" + (", extrapolates" if self.extrapolates else "")
-        return f"{self.ms:.{digits}f} ms ± {half:.{digits}f} ({notes})"
+        least = "at least " if self.lower_bound else ""
+        interval, note = (f" ± {half:.{digits}f}", "") if self.interval_holds else ("", ", extrapolates: no interval")
+        return f"{least}{self.ms:.{digits}f} ms{interval} ({self.device}, batch {self.batch}{note})"
 
 
 def predict(graph: Graph, device: str | Profile | Path, *, batch: int | None = None) -> Latency:
@@ -84,8 +93,9 @@ def predict(graph: Graph, device: str | Profile | Path, *, batch: int | None = N
     constant_ms = _constant_ms(profile, pixels * batch)
     ms = constant_ms + sum(row.ms for row in rows)
     half = ms * profile.interval_pct / 100
-    reasons = extrapolations(graph, profile, kernels, batch=batch)
-    return Latency(ms, max(0.0, ms - half), ms + half, profile.interval_pct, batch, profile.device, constant_ms, rows, reasons)
+    free, reasons = unpriced(kernels, profile), extrapolations(graph, profile, kernels, batch=batch)
+    least = bool(free) or any(isinstance(node.op, Opaque) for node in graph.nodes)
+    return Latency(ms, max(0.0, ms - half), ms + half, profile.interval_pct, batch, profile.device, constant_ms, rows, reasons, least)
 
 
 def latency_ms(graph: Graph, profile: Profile, batch: int | None = None) -> float:
@@ -96,7 +106,10 @@ def latency_ms(graph: Graph, profile: Profile, batch: int | None = None) -> floa
 
 
 def extrapolations(graph: Graph, profile: Profile, kernels: tuple[Kernel, ...], *, batch: int) -> tuple[str, ...]:
-    """Why the profile's fit may not hold: batch, counts outside what it has seen, work of unknown kind. Empty when it should."""
+    """Why the profile's fit may not hold: batch, counts outside what it has seen, work without a price or of unknown kind.
+
+    Empty when it should hold.
+    """
     reasons = []
     low, high = profile.ranges.batch or (profile.batch, profile.batch)
     if not low <= batch <= high:
@@ -111,13 +124,26 @@ def extrapolations(graph: Graph, profile: Profile, kernels: tuple[Kernel, ...], 
         if bounds is not None and not bounds[0] <= value <= bounds[1]:
             reasons.append(f"{format_count(value)} {what}, fitted on {format_count(bounds[0])} to {format_count(bounds[1])}")
     if profile.ranges.op_types is not None:
-        unseen = sorted({kernel.op_type for kernel in kernels} - {*profile.ranges.op_types, "opaque"})
+        unseen = sorted({kernel.op_type for kernel in kernels} - {*profile.ranges.op_types, OPAQUE})
         if unseen:
             reasons.append(f"op types that the fit has not seen: {', '.join(unseen)}")
+    if free := unpriced(kernels, profile):
+        reasons.append("no price for: " + ", ".join(f"{name} ({n} {'op' if n == 1 else 'ops'})" for name, n in free.items()))
     unknown = sorted({node.op.kind for node in graph.nodes if isinstance(node.op, Opaque)})
     if unknown:
         reasons.append(f"ops of unknown kind: {', '.join(unknown)}")
     return tuple(reasons)
+
+
+def unpriced(kernels: Iterable[Kernel], profile: Profile) -> dict[str, int]:
+    """The op types that cost nothing because the profile does not know them, and how many kernels are of each.
+
+    A type that was fitted to cost nothing has a row that says so; work of unknown kind is told by its own reason.
+    """
+    if any(profile.coefficients[DEFAULT].values):
+        return {}
+    found = Counter([kernel.op_type for kernel in kernels])
+    return {name: n for name, n in sorted(found.items()) if name != OPAQUE and priced_as(name, profile.coefficients) == DEFAULT}
 
 
 def _workload(graph: Graph, profile: Profile, batch: int | None) -> tuple[int, float, int]:
