@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +13,10 @@ from click.core import ParameterSource
 from archspace.cli.device import device_option
 from archspace.cli.latency_measured import measured
 from archspace.cli.latency_records import Predicted, Timed, data, records
-from archspace.cli.latency_tables import page_notes, tables
+from archspace.cli.latency_tables import WIDTH, page_notes, tables
 from archspace.cli.models import FAMILY_OPTIONS, load_model, split_words
-from archspace.cli.output import emit, output_options
-from archspace.cli.request import Request, request_options
+from archspace.cli.output import Table, emit, fitted, output_options
+from archspace.cli.request import Request, device_request_options
 from archspace.errors import LawError, MissingPackageError
 from archspace.files import check_writable
 from archspace.latency import Profile, load_profile, predict
@@ -33,7 +34,7 @@ ROWS = ("op", "block", "stage")
 @click.option("--compare-measured", is_flag=True, help="Run the networks on this machine too, and show both.")
 @click.option("--backend", metavar="NAME", help="With --compare-measured: eager, folded, onnxruntime, ...  [default: the device's]")
 @click.option("--on", type=click.Choice(["cpu", "cuda"]), help="With --compare-measured: where to run them.  [default: the device's]")
-@request_options
+@device_request_options
 @output_options
 @click.pass_context
 def command(
@@ -93,12 +94,17 @@ def command(
     emit(
         form,
         output,
-        tables=lambda: tables(found, profile, per, top, of_parts=of_parts),
+        tables=lambda: shown(tables(found, profile, per, top, of_parts=of_parts), output),
         data=lambda: data(found, profile, per, top),
         records=lambda: records(found, per, top, of_parts=of_parts),
         force=force,
     )
     return code
+
+
+def shown(made: Sequence[Table], output: str | None) -> Sequence[Table]:
+    """The tables no wider than WIDTH where no terminal says how wide they may be."""
+    return made if output is None and sys.stdout.isatty() else [fitted(table, WIDTH) for table in made]
 
 
 def asked_profile(device: str | None) -> Profile:
@@ -135,7 +141,7 @@ def _draw(found: Sequence[Predicted], profile: Profile, per: str, top: int | Non
     notes = page_notes(found, profile)
     if len(found) == 1:
         one = found[0]
-        figure = network_figure(f"{one.label}: {one.amount}", one.latency, one.parts(per, top), per, notes)
+        figure = network_figure(f"{one.label}: {one.latency}", one.latency, one.parts(per, top), per, notes)
     else:
         figure = networks_figure([one.label for one in found], [one.latency for one in found], notes)
     write_figure(figure, path)

@@ -152,6 +152,29 @@ def test_a_batch_of_another_size_is_predicted_with_a_flag(archspace: Archspace) 
     assert model["latency_ms"] == pytest.approx(predict(build(V2), "gtx1080ti", batch=2).ms, rel=1e-12)
     _, out, _ = archspace("latency", V2, *GPU, "--batch", "2")
     assert "extrapolates    batch 2, fitted at 8\n" in out
+    assert not model["interval_holds"]
+    assert cells(out, "80 % interval")[-7:] == ["does", "not", "hold", "outside", "the", "fitted", "range"]
+    assert "±" not in out
+    _, out, _ = archspace("latency", V2, V2, *GPU, "--batch", "2")
+    assert "(in brackets): outside the fitted range, where the interval does not hold\n" in out
+    assert (cells(out, V2)[2][0], cells(out, V2)[4][-1]) == ("(", ")")
+
+
+@pytest.mark.parametrize("words", [(), ("--per", "op"), ("--per", "stage"), ("--batch", "3")])
+@pytest.mark.parametrize("names", [("nasnet_a_mobile",), ("shufflenet_v1@groups=3,width=0.5", "nasnet_a_mobile")])
+def test_no_line_is_wider_than_80_columns(names: tuple[str, ...], words: tuple[str, ...], archspace: Archspace, tmp_path: Path) -> None:
+    data = json.loads((DEVICES / "gtx1080ti.json").read_text(encoding="utf-8"))
+    free = tmp_path / "free.json"
+    free.write_text(json.dumps({**data, "coefficients": {"default": {}, "linear": {}}}), encoding="utf-8")  # a long reason
+    for device in ("gtx1080ti", "rtx4090", str(free)):
+        code, out, _ = archspace("latency", *names, "--device", device, *words)
+        assert code == 0
+        assert [line for line in out.splitlines() if len(line) > 80] == []
+
+
+def test_the_help_says_that_the_batch_is_the_devices(archspace: Archspace) -> None:
+    assert "Images per batch. [default: the device's]" in " ".join(archspace("latency", "--help").out.split())
+    assert "Images per batch. [default: 1]" in " ".join(archspace("analyze", "--help").out.split())
 
 
 def test_unknown_work_makes_the_total_a_lower_bound_and_is_never_silent(archspace: Archspace, opaque: str) -> None:
@@ -160,24 +183,26 @@ def test_unknown_work_makes_the_total_a_lower_bound_and_is_never_silent(archspac
     assert "ops of unknown kind: aten.fft" in model["extrapolates"]
     _, out, _ = archspace("latency", opaque, *GPU)
     assert "latency         at least " in out
-    assert "lower bound     1 op is of unknown work, priced by their memory access at most: odd\n" in out
+    assert "lower bound     1 op of unknown work, priced by memory access at most: odd\n" in out
     _, out, _ = archspace("latency", V2, opaque, *GPU)
     assert cells(out, opaque)[1] == "≥"
-    assert f"{opaque}: lower bound: 1 op is of unknown work" in out
+    assert f"{opaque}: lower bound: 1 op of unknown work" in " ".join(out.split())
 
 
 def test_op_types_that_the_fit_has_no_price_for_are_named(archspace: Archspace, tmp_path: Path) -> None:
     data = json.loads((DEVICES / "gtx1080ti.json").read_text(encoding="utf-8"))
     path = tmp_path / "convolutions.json"
     path.write_text(json.dumps({**data, "coefficients": {"default": {}, "dense": {"ms_per_gmadd": 200}}}), encoding="utf-8")
-    parts = [part for part in breakdown(predict(build("fenet"), path), "type") if part.kernels]
-    unpriced = {part.name for part in parts if not part.ms}
-    assert set() < unpriced < {part.name for part in parts}
+    (said,) = (reason for reason in predict(build("fenet"), path).extrapolates if reason.startswith("no price for: "))
+    free = {part.name for part in breakdown(predict(build("fenet"), path), "type") if part.kernels and not part.ms}
+    assert {word.split()[0] for word in said.removeprefix("no price for: ").split(", ")} == free != set()
     _, out, _ = archspace("latency", "fenet", "--device", str(path))
-    said = next(line for line in out.splitlines() if line.startswith("no price"))
-    assert {part.name for part in parts if f" {part.name} (" in said} == unpriced
+    assert f"extrapolates {said}" in " ".join(out.split())
+    assert "latency         at least " in out
     _, out, _ = archspace("latency", "fenet", "fenet", "--device", str(path))
-    assert f"no price in the device's fit for {', '.join(sorted(unpriced))}: 0 ms\n" in out
+    assert " ".join(out.split()).count(f"fenet: extrapolates: {said}") == 2
+    (model,) = told(archspace, "fenet", "--device", str(path))["models"]
+    assert (model["lower_bound"], model["interval_holds"], said in model["extrapolates"]) == (True, False, True)
 
 
 def test_a_network_that_takes_no_time_has_no_shares(archspace: Archspace, tmp_path: Path) -> None:
@@ -287,7 +312,7 @@ def test_measured_and_predicted_stand_side_by_side(archspace: Archspace, asked: 
         "ratio": 1,
     }
     _, out, _ = archspace("latency", V2, *GPU, *MEASURED)
-    assert "ms here (eager on cpu, threads 1): predicted +100.0 %, outside the interval\n" in out
+    assert "ms here (eager on cpu, threads 1): predicted +100.0 %, outside the interval noise floor" in " ".join(out.split())
     assert "noise floor     1.2 % in these 15 rounds; another run may lie a few percent off\n" in out
     assert "others used     7 % of the machine meanwhile\n" in out
 
