@@ -15,7 +15,7 @@ convolves (`se_reduction=1`); the same is taken for 2x + SE. In v2* only the con
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from archspace.errors import LawError
@@ -47,7 +47,9 @@ class ShuffleNetV2Config(NetworkConfig):
     equal_branches: bool = knob(False, "a first unit's shortcut gives half of the channels, as in torchvision, not as few as it reads")
     residual: bool = knob(False, "add what is convolved to its input, in the units that keep the shape (appendix figure 2a)")
     depthwise_first: bool = knob(False, "one more depthwise convolution in front of each unit's first pointwise one (v2*, section 4)")
-    se_reduction: int | None = knob(None, "squeeze-and-excitation with (convolved channels) / r hidden ones in every unit", at_least=1)
+    se_reduction: int | tuple[int, ...] | None = knob(
+        None, "squeeze-and-excitation with (convolved channels) / r hidden ones, one or per stage; 0: none", at_least=0
+    )
 
 
 def stage_channels(cfg: ShuffleNetV2Config) -> tuple[int, ...]:
@@ -107,7 +109,7 @@ def branch(
         y = conv_bn(b, "pw1", y, channels, act=ReLU())
         y = depthwise_bn(b, "dw", y, kernel_size, stride=stride)
         y = conv_bn(b, "pw2", y, out_channels, act=None if residual else ReLU())
-        y = squeeze_excite(b, "se", y, cfg.se_reduction, of_channels=channels)
+        y = squeeze_excite(b, "se", y, cfg.se_reduction or None, of_channels=channels)
         return b.add("act", ReLU(), b.add("add", Add(), x, y)) if residual else y
 
 
@@ -148,10 +150,12 @@ def build(cfg: ShuffleNetV2Config, b: Builder) -> Graph:
     repeats = per_stage("shufflenet_v2", "repeats", cfg.repeats, n)
     kernels = per_stage("shufflenet_v2", "kernel_size", cfg.kernel_size, n)
     ratios = split_ratios(cfg, repeats)
+    reductions = per_stage("shufflenet_v2", "se_reduction", cfg.se_reduction, n)
     x = b.input((cfg.batch, 3, *cfg.input))
     x = stem(b, x, cfg.stem_channels)
-    rows = zip(channels, ratios, kernels, cfg.strides, strict=True)
-    for stage, (out_channels, stage_ratios, kernel, stride) in enumerate(rows, start=2):
+    rows = zip(channels, ratios, kernels, cfg.strides, reductions, strict=True)
+    for stage, (out_channels, stage_ratios, kernel, stride, reduction) in enumerate(rows, start=2):
+        cfg = cfg if cfg.se_reduction == reduction else replace(cfg, se_reduction=reduction)
         with b.block(f"stage{stage}.unit0"):
             x = first_unit(b, x, out_channels, cfg, kernel, stride)
         for i, ratio in enumerate(stage_ratios, start=1):
