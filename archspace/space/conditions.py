@@ -11,7 +11,12 @@ from archspace.space.space import Parameter
 
 
 def read_conditions(
-    table: Mapping[str, Any], owner: str, stages: int | None, earlier: Sequence[Parameter], names: Mapping[str, str], tables: Mapping[str, Any]
+    table: Mapping[str, Any],
+    owner: str,
+    stages: int | None,
+    earlier: Sequence[Parameter],
+    names: Mapping[str, str],
+    tables: Mapping[str, Any],
 ) -> dict[str, tuple[Value, ...]]:
     """Earlier option -> the values that it may have, of the parameter `owner`.
 
@@ -33,9 +38,7 @@ def read_conditions(
     return conditions
 
 
-def _why_not(
-    key: str, name: str, owner: str, above: Mapping[str, Parameter], names: Mapping[str, str], tables: Mapping[str, Any]
-) -> str:
+def _why_not(key: str, name: str, owner: str, above: Mapping[str, Parameter], names: Mapping[str, str], tables: Mapping[str, Any]) -> str:
     below = {names.get(other, other): other for other in tables}
     if name == owner:
         return "is this one. Drop it."

@@ -122,7 +122,6 @@ class Range:
         # Half a step of slack keeps 0.25..2.0 by 0.05 at 36 values in spite of binary fractions.
         return int((self.high - self.low) / (self.step or 1) + 1e-9) + 1
 
-
     def __str__(self) -> str:
         """As a person writes it: '0.25 to 2 by 0.05', '1e-05 to 0.0005 (log)', '2 to 6'.
 
@@ -130,7 +129,9 @@ class Range:
         ('2 to 6', '0.25 to 2 by 0.05', '1e-05 to 0.0005 (log)')
         """
         ends = f"{self.low:g} to {self.high:g}"
-        return f"{ends} (log)" if self.log else ends if self.step in (None, 1) and self.is_int or self.step is None else f"{ends} by {self.step:g}"
+        return (
+            f"{ends} (log)" if self.log else ends if self.step is None or (self.step == 1 and self.is_int) else f"{ends} by {self.step:g}"
+        )
 
 
 Domain = Choice | Range

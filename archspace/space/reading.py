@@ -24,9 +24,10 @@ when = { groups = [1, 2] }                     # only where an earlier parameter
 choices = [true, false]
 when = { groups = [2, 3, 4, 8] }
 
-A condition on an option with one value per stage holds stage by stage. In a stage where it does not hold, the parameter is not asked for and
-the stage takes the option's default (the first value of its domain, where the family has no default for a stage): here a stage of 3 groups
-keeps its 3x3 kernels. A parameter with a single value (`shuffle`) is active where the condition holds in any stage; inactive, it is left out.
+A condition on an option with one value per stage holds stage by stage. In a stage where it does not hold, the parameter is not asked for
+and the stage takes the option's default (the first value of its domain, where the family has no default for a stage): here a stage of 3
+groups keeps its 3x3 kernels. A parameter with a single value (`shuffle`) is active where the condition holds in any stage; inactive, it is
+left out, and so is one per stage that is active in none.
 """
 
 from __future__ import annotations
@@ -45,8 +46,7 @@ from archspace.files import read_text
 from archspace.space.conditions import read_conditions
 from archspace.space.domains import Choice, Domain, Range, Value
 from archspace.space.space import Parameter, Space
-from archspace.space.toml_lines import Path as KeyPath
-from archspace.space.toml_lines import key_lines
+from archspace.space.toml_lines import KeyPath, key_lines
 from archspace.zoo import ZOO, build
 from archspace.zoo.config import StageCountError, make_config, option_names
 
@@ -56,7 +56,7 @@ MOST_STAGES = 1000
 GIVEN_ONCE = ("shift_lambda", "shift_sparsity")  # options of which one follows from the other
 
 
-class Misread(ArchspaceError):
+class MisreadError(ArchspaceError):
     """What is wrong with a key. `path` is the key's, for its line; `shown` is what of it stands in front of the message."""
 
     def __init__(self, message: str, path: KeyPath, shown: KeyPath) -> None:
@@ -86,7 +86,7 @@ def space_of(data: Mapping[str, Any], place: str, text: str | None = None) -> Sp
         raise SpaceError(f"{place}: a space is a table of keys, but got {data!r}")
     try:
         return _space(data, place)
-    except Misread as error:
+    except MisreadError as error:
         lines = {} if text is None else key_lines(text)
         path = next((error.path[:n] for n in range(len(error.path), 0, -1) if error.path[:n] in lines), ())
         line = f":{lines[path]}" if path else ""
@@ -104,10 +104,10 @@ def _within(*path: str | int, key: str | int | None = None) -> Iterator[None]:
     """What goes wrong inside is wrong with the key at `path`; its line is that of `key` in it, where there is one."""
     try:
         yield
-    except Misread:
+    except MisreadError:
         raise
     except ArchspaceError as error:
-        raise Misread(str(error), path if key is None else (*path, key), path) from None
+        raise MisreadError(str(error), path if key is None else (*path, key), path) from None
 
 
 def _line_of(error: tomllib.TOMLDecodeError, text: str) -> int:
@@ -154,7 +154,7 @@ def _space(data: Mapping[str, Any], place: str) -> Space:
 
 def _constants(family: str, table: Any) -> dict[str, Any]:
     if not isinstance(table, dict):
-        raise Misread(f"constants must be a table of options, but got {table!r}", ("constants",), ())
+        raise MisreadError(f"constants must be a table of options, but got {table!r}", ("constants",), ())
     names = option_names(ZOO[family].config)
     for key in table:
         with _within("constants", key=key):
@@ -166,16 +166,18 @@ def _constants(family: str, table: Any) -> dict[str, Any]:
 def _parameter(family: str, key: str, table: Any, earlier: Sequence[Parameter], tables: Mapping[str, Any]) -> Parameter:
     names = option_names(ZOO[family].config)
     if key not in names:
-        raise Misread(str(UnknownNameError(f"option of {family}", key, sorted(set(names.values())))), ("parameters", key), ("parameters",))
+        raise MisreadError(
+            str(UnknownNameError(f"option of {family}", key, sorted(set(names.values())))), ("parameters", key), ("parameters",)
+        )
     place = ("parameters", key)
     if not isinstance(table, dict):
-        raise Misread(f"{key_text(place)} must be a table with choices, low and high, or each, but got {table!r}", place, ())
+        raise MisreadError(f"{key_text(place)} must be a table with choices, low and high, or each, but got {table!r}", place, ())
     if any(parameter.name == names[key] for parameter in earlier):
         raise SpaceError(f"the option {names[key]} is given twice. Drop one.")
     domains, per_stage = _domains(place, table)
     if not isinstance(table.get("when", {}), dict):
         law = f"{key_text(place)}.when must be a table like {{ groups = [2, 3] }}, but got {table['when']!r}"
-        raise Misread(law, (*place, "when"), ())
+        raise MisreadError(law, (*place, "when"), ())
     with _within(*place, "when"):
         when = read_conditions(table.get("when", {}), names[key], len(domains) if per_stage else None, earlier, names, tables)
     parameter = Parameter(names[key], domains, per_stage, when)
@@ -190,10 +192,10 @@ def _domains(place: tuple[str, str], table: Mapping[str, Any]) -> tuple[tuple[Do
         for word in own:
             if word != "each":
                 law = f"each stands alone (or with when), but {word} is beside it. Put it into each stage's table."
-                raise Misread(law, (*place, word), place)
+                raise MisreadError(law, (*place, word), place)
         listed = own["each"]
         if not isinstance(listed, list) or not listed:
-            raise Misread(f"each must list one domain per stage, but got {listed!r}", (*place, "each"), (*place, "each"))
+            raise MisreadError(f"each must list one domain per stage, but got {listed!r}", (*place, "each"), (*place, "each"))
         return tuple([_domain((*place, "each", i), part) for i, part in enumerate(listed)]), True
     _known_keys(own, (*DOMAIN_KEYS, "stages", "each", "when"), *place)
     stages = own.pop("stages", None)
@@ -201,14 +203,14 @@ def _domains(place: tuple[str, str], table: Mapping[str, Any]) -> tuple[tuple[Do
     if stages is None:
         return (domain,), False
     if not isinstance(stages, int) or isinstance(stages, bool) or not 1 <= stages <= MOST_STAGES:
-        raise Misread(f"stages must be a whole number from 1 to {MOST_STAGES}, but got {stages!r}", (*place, "stages"), place)
+        raise MisreadError(f"stages must be a whole number from 1 to {MOST_STAGES}, but got {stages!r}", (*place, "stages"), place)
     return (domain,) * stages, True
 
 
 def _domain(place: KeyPath, table: Any) -> Domain:
     with _within(*place):
         if not isinstance(table, dict):
-            raise Misread(f"{key_text(place)} must be a table with choices, or low and high, but got {table!r}", place, ())
+            raise MisreadError(f"{key_text(place)} must be a table with choices, or low and high, but got {table!r}", place, ())
         _known_keys(table, DOMAIN_KEYS, *place)
         domain = _choice(place, table) if "choices" in table else _range(place, table)
     try:
@@ -216,7 +218,7 @@ def _domain(place: KeyPath, table: Any) -> Domain:
     except SpaceError as error:
         law = str(error).removeprefix(": ")
         key = law.partition(" ")[0]  # a law begins with the key that it is about, where it is about one
-        raise Misread(law, (*place, key), place) from None
+        raise MisreadError(law, (*place, key), place) from None
     return domain
 
 
@@ -241,7 +243,7 @@ def _range(place: KeyPath, table: Mapping[str, Any]) -> Range:
                 raise SpaceError(f"a domain needs choices, or the numbers low and high, but {key} is {table.get(key)!r}")
     log = table.get("log", False)
     if not isinstance(log, bool):
-        raise Misread(f"log must be true or false, but got {log!r}", (*place, "log"), place)
+        raise MisreadError(f"log must be true or false, but got {log!r}", (*place, "log"), place)
     return Range(table["low"], table["high"], table.get("step"), log)
 
 
@@ -250,12 +252,14 @@ def _is_number(value: object) -> bool:
 
 
 def _check_values(place: KeyPath, family: str, parameter: Parameter) -> None:
-    """Raise Misread when the family cannot take a corner of some domain."""
+    """Raise MisreadError when the family cannot take a corner of some domain."""
     first = [domain.corners()[0] for domain in parameter.domains]
     kind = ZOO[family].config
     types = {field.name: str(field.type) for field in fields(kind)}
     if types[parameter.name].startswith("tuple") and isinstance(parameter.domains[0], Range) and not parameter.per_stage:
-        raise SpaceError(f"{parameter.name} has one value per stage: whole numbers with commas. Use each = [{{ low, high }}, ...], or stages = 3")
+        raise SpaceError(
+            f"{parameter.name} has one value per stage: whole numbers with commas. Use each = [{{ low, high }}, ...], or stages = 3"
+        )
     for stage, domain in enumerate(parameter.domains):
         where = (*place, "each", stage) if parameter.per_stage else place
         with _within(*place):
@@ -265,7 +269,7 @@ def _check_values(place: KeyPath, family: str, parameter: Parameter) -> None:
                     make_config(family, kind, {parameter.name: values if parameter.per_stage else value})
                 except ArchspaceError as error:
                     key = "choices" if isinstance(domain, Choice) else "high" if value == domain.high else "low"
-                    raise Misread(str(error), (*where, key), place) from None
+                    raise MisreadError(str(error), (*where, key), place) from None
 
 
 def _second(domain: Domain) -> tuple[Value, ...]:
@@ -274,7 +278,7 @@ def _second(domain: Domain) -> tuple[Value, ...]:
 
 
 def _check_stages(space: Space, tables: Mapping[str, Any]) -> None:
-    """Raise Misread when some option has another number of stages than the others and the family."""
+    """Raise MisreadError when some option has another number of stages than the others and the family."""
     try:
         build(space.family, **space.choose(lambda _, domain: domain.corners()[0]))
     except StageCountError as error:
@@ -283,7 +287,7 @@ def _check_stages(space: Space, tables: Mapping[str, Any]) -> None:
         names = option_names(ZOO[space.family].config)
         key = next((key for key in tables if names[key] == option), None)
         path = ("constants", option) if key is None else ("parameters", key)
-        raise Misread(str(error), (*path, "each"), path) from None
+        raise MisreadError(str(error), (*path, "each"), path) from None
     except LawError:
         pass  # other options decide whether these values fit together
 
@@ -301,7 +305,7 @@ def _neutral(family: str, parameter: Parameter) -> tuple[Value, ...]:
 def _objectives(table: Any) -> dict[str, Direction]:
     with _within("objectives"):
         if not isinstance(table, dict):
-            raise Misread(f"objectives must be a table with maximize and minimize, but got {table!r}", ("objectives",), ())
+            raise MisreadError(f"objectives must be a table with maximize and minimize, but got {table!r}", ("objectives",), ())
         _known_keys(table, DIRECTIONS, "objectives")
         objectives: dict[str, Direction] = {}
         for direction in DIRECTIONS:
@@ -319,4 +323,4 @@ def _objectives(table: Any) -> dict[str, Direction]:
 def _known_keys(table: Mapping[str, Any], known: Sequence[str], *place: str | int) -> None:
     for key in table:
         if key not in known:
-            raise Misread(str(UnknownNameError("key", key, known)), (*place, key), place)
+            raise MisreadError(str(UnknownNameError("key", key, known)), (*place, key), place)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-Path = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _SPACE = re.compile(r"[ \t]*")
@@ -22,8 +22,8 @@ _PLAIN = re.compile(r"[^,\]}#\n]*")
 _ESCAPES = {"b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r", '"': '"', "\\": "\\"}
 
 
-def key_lines(text: str) -> dict[Path, int]:
-    """The line of each key's path, from 1; the first where a path is met again. The text must be valid TOML, as tomllib has found it to be."""
+def key_lines(text: str) -> dict[KeyPath, int]:
+    """The line of each key's path, from 1; the first where a path is met again. The text must be TOML that tomllib has read."""
     return _Scanner(text).scan()
 
 
@@ -33,12 +33,12 @@ class _Scanner:
     def __init__(self, text: str) -> None:
         self._text = text
         self._at = 0
-        self._lines: dict[Path, int] = {}
+        self._lines: dict[KeyPath, int] = {}
         self._counted, self._line = 0, 1  # the line of the offset `_counted`
-        self._lists: dict[Path, int] = {}  # arrays of tables: elements so far
+        self._lists: dict[KeyPath, int] = {}  # arrays of tables: elements so far
 
-    def scan(self) -> dict[Path, int]:
-        table: Path = ()
+    def scan(self) -> dict[KeyPath, int]:
+        table: KeyPath = ()
         while self._skip(_BLANK):
             if self._text[self._at] == "[":
                 table = self._header()
@@ -46,7 +46,7 @@ class _Scanner:
                 self._pair(table)
         return self._lines
 
-    def _header(self) -> Path:
+    def _header(self) -> KeyPath:
         is_list = self._text.startswith("[[", self._at)
         start = self._at
         self._at += 2 if is_list else 1
@@ -61,9 +61,9 @@ class _Scanner:
         self._at += 2 if is_list else 1
         return path
 
-    def _placed(self, key: Path) -> Path:
+    def _placed(self, key: KeyPath) -> KeyPath:
         """A header's key with the last element of each array of tables on its way."""
-        path: Path = ()
+        path: KeyPath = ()
         for i, part in enumerate(key):
             path = (*path, part)
             self._note(path, self._at)
@@ -71,7 +71,7 @@ class _Scanner:
                 path = (*path, self._lists[path] - 1)
         return path
 
-    def _pair(self, table: Path) -> None:
+    def _pair(self, table: KeyPath) -> None:
         """key = value."""
         start = self._at
         path = table
@@ -83,7 +83,7 @@ class _Scanner:
         self._skip(_SPACE)
         self._value(path)
 
-    def _key(self) -> Path:
+    def _key(self) -> KeyPath:
         """A key of one or more parts with dots between them."""
         parts: list[str] = []
         while True:
@@ -98,7 +98,7 @@ class _Scanner:
                 return tuple(parts)
             self._at += 1
 
-    def _value(self, path: Path) -> None:
+    def _value(self, path: KeyPath) -> None:
         if self._text.startswith("[", self._at):
             self._listed(path, "]")
         elif self._text.startswith("{", self._at):
@@ -106,7 +106,7 @@ class _Scanner:
         elif not self._skip_string():
             self._skip(_PLAIN)
 
-    def _listed(self, path: Path, end: str) -> None:
+    def _listed(self, path: KeyPath, end: str) -> None:
         """An array's elements or an inline table's pairs, up to the closing bracket."""
         self._at += 1
         count = 0
@@ -132,7 +132,7 @@ class _Scanner:
         self._at = found.end() if found else self._at
         return found is not None
 
-    def _note(self, path: Path, offset: int) -> None:
+    def _note(self, path: KeyPath, offset: int) -> None:
         self._line += self._text.count("\n", self._counted, offset)
         self._counted = offset
         self._lines.setdefault(path, self._line)

@@ -8,7 +8,8 @@ Underspecified there, and chosen here:
   displacements are constants of the deployed network. `learned_shifts=True` makes them two parameters per expanded channel.
 - Split and concat are done in place (section 4.3), so they are views here and cost nothing.
 - The depthwise variant of table 6 puts a 3x3 depthwise convolution with batch norm where the sparse shift was; IB-Pool keeps its pool.
-- Squeeze-and-excitation stands in every unit, in the stem's as in the first FE-block's; by how much it reduces is not said: by 8, which meets table 7 in both placements of figure 6.
+- Squeeze-and-excitation stands in every unit, in the stem's as in the first FE-block's; by how much it reduces is not said: by 8, which
+  meets table 7 in both placements of figure 6.
 """
 
 from __future__ import annotations

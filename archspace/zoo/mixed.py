@@ -1,8 +1,8 @@
 """Networks whose stages choose their unit: ShuffleNet v1's or v2's, MobileNet v2's inverted bottleneck, FE-Net's block.
 
 No paper has them. The units are those of the families (figures 2 of ShuffleNet v1, 3 of v2, 4 of MobileNet v2 and of SSL), built by the
-families' own functions; around them stand ShuffleNet's conv1 and max pool (`stem_pool=False`: conv1 alone, as in the MobileNets), a last 1x1
-convolution as in v2, MobileNet v2 and FE-Net (`last_channels=0`: none, as in v1), global pooling and a classifier. What is chosen here:
+families' own functions; around them stand ShuffleNet's conv1 and max pool (`stem_pool=False`: conv1 alone, as in the MobileNets), a last
+1x1 convolution as in v2, MobileNet v2 and FE-Net (`last_channels=0`: none, as in v1), global pooling and a classifier. Chosen here:
 - A stage of `repeats` units: `v1`, `v2` and `inverted` repeat their unit; `fe` is one FE-block of n units, whose last one changes the
   channels, and pools where the stage's stride is 2.
 - A stage's channels go to the nearest multiple of what its unit and the next stage's need: the groups for v1, 2 for v2, 1 for the others.

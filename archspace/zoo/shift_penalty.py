@@ -1,4 +1,4 @@
-"""How sparse shifts become under a training penalty lambda. Chen et al., "All You Need is a Few Shifts" (CVPR 2019), table 1 and equation 4.
+"""How sparse shifts become under a training penalty. Chen et al., "All You Need is a Few Shifts" (SSL, CVPR 2019), table 1, equation 4.
 
 The paper trains ShiftResNet-20 and -56 with four penalties on CIFAR-10 and CIFAR-100 and prints the share of channels that stay in place
 (section 1: "the ratio of unshifted feature maps"). Between its points 1e-4, 4e-4 and 5e-4 the share that is shifted follows a power of

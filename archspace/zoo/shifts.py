@@ -57,7 +57,9 @@ def trained_sparsity(family: str, cfg: ShiftConfig) -> float:
         raise LawError(f"{family}: shift_lambda is the penalty of sparse shifts, but got shift={cfg.shift}. Drop it, or give shift=sparse.")
     default = next(f.default for f in fields(cfg) if f.name == "shift_sparsity")
     if cfg.shift_sparsity != default:
-        raise LawError(f"{family}: the sparsity is given or follows from shift_lambda, but got shift_sparsity={cfg.shift_sparsity} too. Drop one.")
+        raise LawError(
+            f"{family}: the sparsity is given or follows from shift_lambda, but got shift_sparsity={cfg.shift_sparsity} too. Drop one."
+        )
     try:
         return sparsity_at(cfg.shift_lambda or 0.0, cfg.lambda_curve, beyond=cfg.lambda_beyond)
     except LawError as error:
