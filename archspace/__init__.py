@@ -15,6 +15,7 @@ from archspace.analysis import analyze
 from archspace.errors import ArchspaceError, MissingPackageError
 from archspace.ir import Builder, Graph
 from archspace.ir.serde import load, save
+from archspace.version import VERSION
 from archspace.zoo import build
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from archspace.study import search
     from archspace.timing import experiment, measure
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 __all__ = [
     "ArchspaceError",

@@ -44,6 +44,19 @@ def parse_ms(text: str) -> float:
     return value
 
 
+def parse_number(text: str) -> float:
+    """'76.5' -> 76.5, '140M' -> 140000000.0; raises LawError on anything else.
+
+    >>> parse_number("76.5"), parse_number("2M")
+    (76.5, 2000000.0)
+    """
+    match = _COUNT.fullmatch(text.strip())
+    value = float(match[1]) * _FACTORS[match[2].lower()] if match else 0.0
+    if not 0 < value <= LARGEST:
+        raise LawError(f"a value is a number above zero with an optional K, M, G or T, but got {_short(text)}. Examples: 140M, 76.5")
+    return value
+
+
 def parse_size(text: str) -> tuple[int, int]:
     """An image size in pixels, height first: '224' -> (224, 224), '480x640' -> (480, 640); raises LawError.
 

@@ -17,6 +17,7 @@ PACKAGE = Path(archspace.__file__).parent
 # One row per folder or module of the package: (floor, side). A side imports itself and any floor below, not the sides beside it.
 FLOORS = {
     "errors": (0, "base"), "units": (0, "base"), "files": (0, "base"), "settings": (0, "base"),
+    "version": (0, "base"),
     "ir": (1, "ir"),
     "analysis": (2, "analysis"), "zoo": (2, "zoo"),
     "latency": (3, "latency"), "space": (3, "space"),
@@ -31,7 +32,7 @@ FACADE = "__init__"  # archspace/__init__.py: floors 0 to 2 at once, 3 to 8 lazi
 
 # What else each may import, beside the standard library.
 PACKAGES = {
-    "study": {"optuna", "sqlalchemy"},
+    "study": {"optuna", "sqlalchemy", "pebble"},
     "pytorch": {"torch", "numpy", "fvcore", "torchinfo", "thop", "ptflops", "torchprofile"},
     "onnx": {"onnx", "google", "numpy", "onnxscript", "torch"},  # torch and onnxscript to export alone
     "report": {"plotly", "pandas", "PIL"},

@@ -25,6 +25,7 @@ VERBS: dict[str, str] = {
     "reuse": "Count the channels that blocks hand on to later blocks unchanged.",
     "zoo": "List families and published members, or the options of one family.",
     "search": "Search a design space under a budget; resumable.",
+    "worker": "Join a search that other machines share.",
     "build": "Build a network as a PyTorch module, check it and save it.",
     "calibrate": "Measure this machine for a minute and fit its latency profile.",
     "measure": "Time networks on this machine, side by side, with the noise floor.",

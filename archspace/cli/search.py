@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,17 +11,17 @@ import click
 from archspace.analysis.pareto import DIRECTIONS, Direction
 from archspace.cli.device import device_option
 from archspace.cli.output import Table, emit
+from archspace.cli.progress import search_bar
+from archspace.cli.storage import storage_option
 from archspace.errors import LawError, UnknownNameError
 from archspace.settings import BOUNDS
 from archspace.space import Space
-from archspace.units import format_count
+from archspace.units import parse_ms, parse_number
 
 if TYPE_CHECKING:
-    from archspace.study import Progress, StudyResult
+    from archspace.study import StudyResult
 
 SHOWN = 15  # rows of the Pareto table on a terminal; the files have all
-
-# option -> (metric, how its word is read)
 
 
 @click.command("search")
@@ -34,34 +32,46 @@ SHOWN = 15  # rows of the Pareto table on a terminal; the files have all
 @click.option("--max-acts", metavar="COUNT", help="At most so many activations: 3M.")
 @click.option("--max-latency", metavar="TIME", help="At most this predicted latency: 30ms. Needs --device.")
 @device_option
+@click.option("--max", "most", metavar="METRIC=VALUE", multiple=True, help="At most this, of any metric: findings=2M. May be repeated.")
 @click.option("--hold", metavar="METRIC=VALUE", help="Solve each candidate's width for this value: madds=140M.")
 @click.option("--maximize", metavar="METRIC", multiple=True, help="Objective; may be repeated.  [default: the space's]")
 @click.option("--minimize", metavar="METRIC", multiple=True, help="Objective; may be repeated.  [default: the space's]")
 @click.option("--trials", type=click.IntRange(min=1), default=200, show_default=True, help="Trials in all, earlier ones counted in.")
-@click.option("--sampler", metavar="NAME", default="auto", show_default=True, help="auto, tpe, nsga2, random or gp.")
+@click.option("--sampler", metavar="NAME", default="auto", show_default=True, help="auto, tpe, nsga2, gp, random or grid.")
+@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes that judge candidates.")
+@click.option("--in-flight", type=click.IntRange(min=1), help="Candidates out at once.  [default: 1; 8 where judging is slow]")
+@click.option("--trial-timeout", metavar="TIME", help="Give a candidate up that takes longer to judge: 60s.")
+@click.option("--patience", type=click.IntRange(min=1), metavar="TRIALS", help="Stop when the front has not grown for so many trials.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same trials.")
-@click.option("--storage", metavar="URL", help="Keep the trials in this Optuna database instead of a journal file.")
+@storage_option
+@click.option("--study", metavar="NAME", help="The study's name in the storage.  [default: the directory's, with a digest]")
 @click.option("-o", "--output", "directory", type=click.Path(), help="The study's directory.  [default: runs/SPACE]")
 @click.option("--force", is_flag=True, help="Start the study anew, over what is in its directory.")
 @click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True, help="Output format.")
 def command(space_file: str, directory: str | None, form: str, trials: int, **options: Any) -> int:
     """Search a design space under a budget, and write the Pareto front.
 
-    The study's directory gets the trials, records.csv, pareto.csv, pareto.html and winners/01/graph.json and on. The same command goes on
-    where it was stopped (Ctrl-C is fine); a higher --trials adds to it.
+    The study's directory gets the trials, records.csv, pareto.csv, report.html and winners/01/graph.json and on. The same command goes on
+    where it was stopped (Ctrl-C is fine); a higher --trials adds to it. With --storage, other machines join: archspace worker.
 
     \b
-    Example: archspace search spaces/shufflenet_v1.toml --max-madds 140M --trials 200
+    Objectives and bounds: METRICS,
+    or python:package.module:function, called with the graph.
+    Examples:
+      archspace search spaces/shufflenet_v2.toml --max-madds 60M
+      archspace search spaces/mixed.toml --max-latency 30ms --device sd810
+        --maximize stage_channels --minimize latency_ms --trials 500
     """
     space = Space.load(space_file)
     bounds = {metric: read(options[name]) for name, (metric, read) in BOUNDS.items() if options[name] is not None}
+    bounds.update(_read_bounds(options["most"], bounds))
     objectives = _read_objectives({way: options[way] for way in DIRECTIONS})
     hold = _read_hold(options["hold"])
 
     from archspace.results import write_results
     from archspace.study import search
 
-    with _progress_bar(trials) as report:
+    with search_bar("search") as report:
         result = search(
             space,
             directory=Path(directory) if directory is not None else Path("runs") / space.name,
@@ -72,9 +82,15 @@ def command(space_file: str, directory: str | None, form: str, trials: int, **op
             trials=trials,
             sampler=options["sampler"],
             seed=options["seed"],
+            workers=options["workers"],
+            in_flight=options["in_flight"],
+            time_limit_s=None if options["trial_timeout"] is None else parse_ms(options["trial_timeout"]) / 1e3,
+            patience=options["patience"],
             storage=options["storage"],
+            study=options["study"],
             force=options["force"],
             progress=report,
+            say=lambda text: click.echo(text, err=True),
         )
     rows = write_results(result)
     emit(form, None, tables=lambda: [_table(result, rows)], data=lambda: _data(result, rows), records=lambda: [_flat(row) for row in rows])
@@ -93,6 +109,22 @@ def _read_objectives(names: dict[Direction, tuple[str, ...]]) -> dict[str, Direc
     return objectives or None
 
 
+def _read_bounds(words: tuple[str, ...], given: Mapping[str, float]) -> dict[str, float]:
+    """METRIC=VALUE words as metric -> most."""
+    from archspace.objectives import metric_named
+
+    bounds: dict[str, float] = {}
+    for text in words:
+        metric, equals, value = text.rpartition("=")
+        if not equals:
+            raise LawError(f"--max takes METRIC=VALUE, but got {text!r}. Example: --max findings=2M")
+        metric_named(metric)
+        if metric in given or metric in bounds:
+            raise LawError(f"a metric has one bound, but {metric} has two. Drop one.")
+        bounds[metric] = parse_ms(value) if metric == "latency_ms" else parse_number(value)
+    return bounds
+
+
 def _read_hold(text: str | None) -> dict[str, float]:
     if text is None:
         return {}
@@ -103,25 +135,6 @@ def _read_hold(text: str | None) -> dict[str, float]:
     if metric not in holdable:
         raise UnknownNameError("metric to hold", metric, holdable)
     return {metric: holdable[metric](value)}
-
-
-@contextmanager
-def _progress_bar(trials: int) -> Iterator[Any]:
-    """A bar on stderr with trials done, the feasible share, the best value so far, and the time left."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as RichProgress
-
-    columns = (TextColumn("search"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
-    with RichProgress(*columns, console=Console(file=sys.stderr), transient=True, disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task("", total=trials)
-
-        def report(progress: Progress) -> None:
-            share = f"{100 * progress.feasible / progress.done:.0f} % feasible"
-            best = f", best {format_count(progress.best)}" if progress.best is not None else ""
-            bar.update(task, completed=progress.done, description=share + best)
-
-        yield report
 
 
 def _table(result: StudyResult, rows: list[dict[str, Any]]) -> Table:
@@ -172,6 +185,11 @@ def _say_what_happened(result: StudyResult, trials: int) -> None:
         first = next(record.problem for record in result.records if not record.metrics)
         parts.append(f"{invalid} could not be built or held, e.g. {first}")
     click.echo("; ".join(parts), err=True)
+    if result.traceback:
+        first = result.traceback.strip().splitlines()[-1]
+        click.echo(f"an objective of your own failed: {first} (the first traceback is in {result.directory / 'first_error.txt'})", err=True)
+    if result.stalled:
+        click.echo(f"stopped after {done} of {trials} trials: the front's hypervolume did not grow any more", err=True)
     if result.interrupted:
         click.echo(f"stopped after {done} of {trials} trials; the same command goes on from here", err=True)
     if result.winners:

@@ -9,8 +9,10 @@ try:
 except ImportError:
     raise MissingPackageError("optuna", "search") from None
 
+from archspace.study.progress import Progress, StudyResult
 from archspace.study.question import Question
 from archspace.study.records import Record
-from archspace.study.run import Progress, StudyResult, search
+from archspace.study.run import search
+from archspace.study.shared import work
 
-__all__ = ["Progress", "Question", "Record", "StudyResult", "search"]
+__all__ = ["Progress", "Question", "Record", "StudyResult", "search", "work"]

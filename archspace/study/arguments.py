@@ -41,6 +41,15 @@ def whole(name: str, value: object, least: int | None = None) -> int:
     return value
 
 
+def seconds(name: str, value: object) -> float | None:
+    """A duration above 0, or None. Raises LawError."""
+    if value is None:
+        return None
+    if not isinstance(value, int | float) or isinstance(value, bool) or not isfinite(value) or value <= 0:
+        raise LawError(f"{name} must be a number of seconds above 0, but got {value!r}")
+    return float(value)
+
+
 def word(name: str, value: object) -> None:
     """Raise LawError for what is neither a word nor None."""
     if value is not None and not isinstance(value, str):

@@ -8,38 +8,26 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from archspace.analysis.pareto import pareto_front
-from archspace.errors import BudgetError, LawError
-from archspace.latency import Profile
-from archspace.objectives.metrics import measure, measure_of
-from archspace.space.budget import hold_width
 from archspace.study.question import Question
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One evaluated candidate. `metrics` is empty and `problem` says why where it cannot be built or held."""
+    """One evaluated candidate. `metrics` is empty and `problem` says why where it cannot be built, held or judged.
+
+    `digest` is the network's (`archspace.ir.digest`): candidates with the same one are one network. Empty where none was built.
+    """
 
     number: int
     options: Mapping[str, Any]
     metrics: Mapping[str, float]
     feasible: bool
     problem: str = ""
+    digest: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
         return asdict(self)
-
-
-def evaluate(question: Question, device: Profile | None, options: Mapping[str, Any], number: int) -> Record:
-    """Build a candidate, measure it, and hold it against the bounds."""
-    space = question.space
-    try:
-        for name, target in question.hold.items():
-            options = hold_width(space, options, measure_of(name, device), target)
-        metrics = measure(space.build(options), question.metrics, device)
-    except (BudgetError, LawError) as error:
-        return Record(number, json_options(options), {}, False, str(error))
-    return Record(number, json_options(options), metrics, meets(metrics, question.bounds))
 
 
 def meets(metrics: Mapping[str, float], bounds: Mapping[str, float]) -> bool:

@@ -3,63 +3,33 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import optuna
-from optuna.trial import TrialState
-
-from archspace.analysis.pareto import MAXIMIZE, Direction
+from archspace.analysis.pareto import Direction
 from archspace.errors import ArchspaceError, FileError, SpaceError, StudyError
 from archspace.files import make_folder, read_json, what_is_at, write_text
-from archspace.latency import Profile
-from archspace.objectives.metrics import check_objectives
+from archspace.objectives import check_objectives, metric_named
 from archspace.space import Space
 from archspace.study import arguments
-from archspace.study.question import AUTO, Question, check_same
-from archspace.study.records import Record, evaluate, key_of, meets, winners
-from archspace.study.samplers import automatic_sampler, sampler_for, suggest
-from archspace.study.store import Store, open_store, storage_name
+from archspace.study.crew import begin_shared, run_shared
+from archspace.study.database import storage_name
+from archspace.study.evaluated import FILE as EVALUATED
+from archspace.study.evaluated import Evaluated
+from archspace.study.local import run as run_locally
+from archspace.study.progress import Report, Run, StudyResult
+from archspace.study.question import AUTO, IN_FLIGHT, Question, check_same, digest_of
+from archspace.study.quiet import quiet_optuna
+from archspace.study.samplers import automatic_sampler
+from archspace.study.store import JOURNAL, open_store
 
-WRITE_SECONDS = 1.0  # finished trials wait about this long at most before they are stored
-RECORD_ATTR = "archspace:record"
+TRACEBACK_FILE = "first_error.txt"
 QUESTION_FILE = "study.json"
-OWN_FILES = {QUESTION_FILE, "journal.log", "journal.log.lock", "records.csv", "pareto.csv", "pareto.html", "winners"}
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a search is: trials done of all asked for, feasible ones, and the best value of the first objective."""
-
-    done: int
-    trials: int
-    feasible: int
-    best: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class StudyResult:
-    """Every record of a study so far. `resumed` of them were there before; `interrupted` says that trials are left."""
-
-    question: Question
-    directory: Path
-    records: tuple[Record, ...]
-    resumed: int
-    interrupted: bool
-
-    @property
-    def winners(self) -> list[Record]:
-        """The Pareto front of the feasible records, best in the first objective first."""
-        return winners(self.records, self.question)
-
-    @property
-    def feasible(self) -> int:
-        """How many records meet every bound."""
-        return sum(record.feasible for record in self.records)
+OWN_FILES = {
+    QUESTION_FILE, JOURNAL, f"{JOURNAL}.lock", EVALUATED, TRACEBACK_FILE,
+    "records.csv", "pareto.csv", "pareto.html", "report.html", "winners",
+}  # fmt: skip
 
 
 def search(
@@ -73,23 +43,38 @@ def search(
     trials: int = 200,
     sampler: str = "auto",
     seed: int = 0,
+    workers: int = 1,
+    in_flight: int | None = None,
+    time_limit_s: float | None = None,
+    patience: int | None = None,
     storage: str | None = None,
+    study: str | None = None,
     force: bool = False,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Report | None = None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> StudyResult:
     """Run `trials` trials in all, going on where an earlier run in the same directory stopped.
 
     bounds: metric -> most, e.g. {"madds": 140e6} or {"madds": "140M", "latency_ms": "30ms"}. objectives: metric -> "maximize" or
-    "minimize"; the space's own where None. hold: metric -> value that each candidate's width is solved for. sampler: by name; "auto" is
-    decided when the study begins, by the trials asked for then. storage: an Optuna RDB URL instead of a journal file in the directory.
-    force: start anew.
+    "minimize"; the space's own where None; "python:package.module:function" is a function of your own. hold: metric -> value that each
+    candidate's width is solved for. sampler: by name; "auto" is decided when the study begins, by the trials asked for and by what it
+    takes to judge one. workers: processes that judge candidates; the trials are the same for any number of them. in_flight: how many
+    candidates are out at once (by default 1, and 8 where judging is slow). time_limit_s: for one candidate that is slow to judge.
+    patience: stop early when the front's hypervolume has not grown for so many trials.
+
+    storage: an Optuna database URL instead of a journal file in the directory: workers on other machines can join the study
+    (`archspace.study.work`), by the name `study`; which trials come then depends on them. force: start anew.
+
     KeyboardInterrupt ends the run early with what it has. Raises ArchspaceError for questions that contradict themselves or that
     nothing in the space can meet.
     """
     space = arguments.space(space)
     folder = arguments.folder(directory)
     trials, seed = arguments.whole("trials", trials, least=1), arguments.whole("seed", seed)
-    for name, value in (("device", device), ("sampler", sampler), ("storage", storage)):
+    workers = arguments.whole("workers", workers, least=1)
+    patience = None if patience is None else arguments.whole("patience", patience, least=1)
+    time_limit_s = arguments.seconds("time_limit_s", time_limit_s)
+    for name, value in (("device", device), ("sampler", sampler), ("storage", storage), ("study", study)):
         arguments.word(name, value)
     if objectives is None:
         try:
@@ -98,19 +83,36 @@ def search(
             raise SpaceError(f"{space.place or space.name}: {error}") from None
     chosen = arguments.table("objectives", space.objectives if objectives is None else objectives)
     most, held = arguments.quantities("bounds", bounds), arguments.quantities("hold", hold)
+    is_slow = any(metric_named(name).is_slow for name in (*chosen, *most))
     if sampler == AUTO:
-        sampler = begun_with(folder, force=force) or automatic_sampler(trials)
-    question = Question(space, chosen, most, held, device, sampler, seed)
-    asked = {**question.to_dict(), "storage": storage_name(storage)}
+        sampler = begun_with(folder, force=force) or automatic_sampler(trials, is_slow=is_slow)
+    out = arguments.whole("in_flight", (IN_FLIGHT if is_slow else 1) if in_flight is None else in_flight, least=1)
+    question = Question(space, chosen, most, held, device, sampler, seed, out)
+    named = study or (None if storage is None else default_name(folder, question))
+    asked = {**question.to_dict(), "storage": storage_name(storage), **({"study": named} if storage else {})}
     check_folder(folder, asked, force=force)
     question.check()
+    how = Run(trials, workers, time_limit_s, patience)
     with quiet_optuna():
-        # A journal needs its folder; a database that does not answer must leave nothing behind.
         if storage is None:
+            write_question(folder, asked, force=force)  # a journal needs its folder
+            store = open_store(folder, question.to_dict(), list(chosen.values()), fresh=force)
+            if force:
+                Evaluated(folder).forget()
+            ran = run_locally(question, store, how, progress)
+        else:
+            # A database that does not answer must leave nothing behind.
+            begun = begin_shared(storage, str(named), question, how, fresh=force)
             write_question(folder, asked, force=force)
-        store = open_store(folder, storage, question.to_dict(), list(chosen.values()), fresh=force)
-        write_question(folder, asked, force=force)
-        return _run(question, folder, store, trials, progress)
+            ran = run_shared(storage, str(named), begun, question, how, progress, say)
+    if ran.traceback:
+        write_text(folder / TRACEBACK_FILE, ran.traceback, force=True)
+    return StudyResult(question, folder, tuple(ran.records), ran.resumed, ran.interrupted, ran.stalled, ran.traceback)
+
+
+def default_name(folder: Path, question: Question) -> str:
+    """The name of a study in a database: the folder's, with a digest of the question, so that different questions do not meet."""
+    return f"{folder.resolve().name}-{digest_of(question.to_dict())[:10]}"
 
 
 def begun_with(folder: Path, *, force: bool) -> str | None:
@@ -132,7 +134,7 @@ def check_folder(folder: Path, asked: Mapping[str, Any], *, force: bool) -> None
             check_same(read_json(file), asked, str(folder))
     elif found == "file":
         raise FileError(f"{folder}: a study needs a folder, but this is a file. Give another one with -o.")
-    elif found == "folder" and not {entry.name for entry in folder.iterdir()} <= (OWN_FILES if force else {"journal.log"}):
+    elif found == "folder" and not {entry.name for entry in folder.iterdir()} <= (OWN_FILES if force else {JOURNAL}):
         raise StudyError(f"{folder}: a study begins in an empty folder, but this one holds other files. Give another one with -o.")
 
 
@@ -141,78 +143,3 @@ def write_question(folder: Path, asked: Mapping[str, Any], *, force: bool) -> No
     file = make_folder(folder) / QUESTION_FILE
     if force or what_is_at(file) == "nothing":
         write_text(file, json.dumps(asked, indent=2) + "\n", force=True)
-
-
-def _run(question: Question, folder: Path, store: Store, trials: int, progress: Callable[[Progress], None] | None) -> StudyResult:
-    study = optuna.create_study(directions=list(question.objectives.values()))
-    study.add_trials(store.trials())
-    records = [_record(trial) for trial in study.get_trials(deepcopy=False)]
-    known = {_key(question, record.options): record for record in records}
-    resumed = len(records)
-    written_at = time.monotonic()
-    device = question.profile()
-    interrupted = False
-    try:
-        while len(records) < trials:
-            study.sampler = sampler_for(question, len(records))
-            records.append(_one_trial(study, question, device, known))
-            if time.monotonic() - written_at > WRITE_SECONDS:
-                store.append(study.get_trials(deepcopy=False)[store.saved : len(records)])
-                written_at = time.monotonic()
-            if progress is not None:
-                progress(_progress(question, records, trials))
-    except KeyboardInterrupt:
-        interrupted = True
-    finally:
-        try:
-            store.append(study.get_trials(deepcopy=False)[store.saved : len(records)])
-        except KeyboardInterrupt:
-            interrupted = True
-    return StudyResult(question, folder, tuple(records), resumed, interrupted)
-
-
-def _one_trial(study: optuna.Study, question: Question, device: Profile | None, known: dict[str, Record]) -> Record:
-    """Ask for a candidate, evaluate it (once, however often it is asked for), tell what came of it."""
-    trial = study.ask()
-    options = question.space.choose(lambda name, domain: suggest(trial, name, domain), without=question.solved)
-    key = _key(question, options)
-    if key not in known:
-        known[key] = evaluate(question, device, options, trial.number)
-    record = replace(known[key], number=trial.number)
-    trial.set_user_attr(RECORD_ATTR, {"options": dict(record.options), "metrics": dict(record.metrics), "problem": record.problem})
-    if not record.metrics:
-        study.tell(trial, state=TrialState.FAIL)
-        return record
-    for name, most in question.bounds.items():
-        trial.set_constraint(f"{name} <= {most:g}", record.metrics[name] / most - 1)
-    study.tell(trial, [record.metrics[name] for name in question.objectives])
-    return replace(record, feasible=meets(record.metrics, question.bounds))
-
-
-def _record(trial: optuna.trial.FrozenTrial) -> Record:
-    stored = trial.user_attrs[RECORD_ATTR]
-    feasible = bool(stored["metrics"]) and all(value <= 0 for value in trial.constraints.values())
-    return Record(trial.number, stored["options"], stored["metrics"], feasible, stored["problem"])
-
-
-def _key(question: Question, options: Mapping[str, Any]) -> str:
-    """A candidate's key; what is solved for follows from the rest."""
-    return key_of({key: value for key, value in options.items() if key not in question.solved})
-
-
-def _progress(question: Question, records: Sequence[Record], trials: int) -> Progress:
-    name, direction = next(iter(question.objectives.items()))
-    values = [record.metrics[name] for record in records if record.feasible]
-    best = (max if direction == MAXIMIZE else min)(values, default=None)
-    return Progress(len(records), trials, len(values), best)
-
-
-@contextmanager
-def quiet_optuna() -> Iterator[None]:
-    """Optuna's log lines go to warnings only, and back to what they were."""
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
-        yield
-    finally:
-        optuna.logging.set_verbosity(before)

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from importlib.util import find_spec
+from math import gcd
+from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
+from archspace.errors import SpaceError
 from archspace.space import Choice, Space
 from archspace.space.domains import DIGITS, Domain, Value
-from archspace.study.question import GP, NSGA2, RANDOM, TPE, Question
+from archspace.study.question import GP, GP_PACKAGES, GRID, NSGA2, RANDOM, TPE, Question
 
 # TPE pays up to about 1000 trials; beyond, NSGA-II is 30 times cheaper per trial.
 TPE_TRIALS = 1000
+GP_TRIALS = 100
 
 
 class SpacedNSGAII(optuna.samplers.NSGAIISampler):
@@ -31,30 +36,103 @@ class SpacedNSGAII(optuna.samplers.NSGAIISampler):
         return sorted(super().get_parent_population(study, generation), key=lambda trial: trial.number)
 
 
-SAMPLERS: dict[str, Callable[[Space, tuple[str, ...], int], optuna.samplers.BaseSampler]] = {
-    TPE: lambda _, __, seed: optuna.samplers.TPESampler(seed=seed),
-    NSGA2: SpacedNSGAII,
+class EveryCandidate(optuna.samplers.BaseSampler):
+    """Grid search: trial n gets the n-th candidate of the space, in an order that the seed shuffles (a step coprime to their number)."""
+
+    def __init__(self, space: Space, without: tuple[str, ...], number: int, seed: int) -> None:
+        size = grid_size(space, without)
+        step = next(step for step in range(size // 2 + seed % max(1, size // 4), 2 * size) if gcd(step, size) == 1)
+        place = (seed + number * step) % size
+        self._values: dict[str, Any] = {}
+        for name, domain in _variables(space, without):
+            place, i = divmod(place, len(domain))
+            found = distribution(domain)
+            self._values[name] = found.choices[i] if isinstance(found, CategoricalDistribution) else domain_values(domain)[i]
+
+    def infer_relative_search_space(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> dict[str, BaseDistribution]:
+        return {}
+
+    def sample_relative(
+        self, study: optuna.Study, trial: optuna.trial.FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        return {}
+
+    def sample_independent(
+        self, study: optuna.Study, trial: optuna.trial.FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        return self._values[param_name]
+
+
+SAMPLERS: dict[str, Callable[[Question, int, int], optuna.samplers.BaseSampler]] = {
+    TPE: lambda question, _, seed: optuna.samplers.TPESampler(seed=seed, constant_liar=question.in_flight > 1),
+    NSGA2: lambda question, _, seed: SpacedNSGAII(question.space, question.solved, seed),
     RANDOM: lambda _, __, seed: optuna.samplers.RandomSampler(seed=seed),
     GP: lambda _, __, seed: optuna.samplers.GPSampler(seed=seed),
+    GRID: lambda question, number, _: EveryCandidate(question.space, question.solved, number, question.seed),
 }
 
 
-def automatic_sampler(trials: int) -> str:
-    """The sampler for a study that begins with so many trials."""
-    return TPE if trials <= TPE_TRIALS else NSGA2
+def automatic_sampler(trials: int, *, is_slow: bool) -> str:
+    """The sampler for a study that begins with so many trials, by what was measured of them.
+
+    A Gaussian process is best for up to 100 candidates that are slow to judge (it takes a second per trial itself), NSGA-II where judging
+    costs nothing and there are more than 1000, TPE between.
+    """
+    if is_slow and trials <= GP_TRIALS and all(find_spec(package) for package in GP_PACKAGES):
+        return GP
+    return TPE if is_slow or trials <= TPE_TRIALS else NSGA2
 
 
-def sampler_for(question: Question, number: int) -> optuna.samplers.BaseSampler:
-    """The sampler of trial `number`. Its seed is a hash, because neighbouring seeds must not give neighbouring streams."""
-    digest = hashlib.sha256(f"{question.seed}/{number}".encode()).digest()
-    return SAMPLERS[question.sampler](question.space, question.solved, int.from_bytes(digest[:4], "big"))
+def asked_options(question: Question, trial: optuna.Trial) -> dict[str, Any]:
+    """The options of the candidate that a trial asks for; what is solved for later is left out.
+
+    NSGA-II and Gaussian processes look at all trials along the same variables, so they are asked for every variable, needed or not.
+    """
+    space, without = question.space, question.solved
+    if question.sampler not in (NSGA2, GP):
+        return space.choose(lambda name, domain: suggest(trial, name, domain), without=without)
+    values = {name: suggest(trial, name, domain) for name, domain in _variables(space, without)}
+    return space.choose(lambda name, _: values[name], without=without)
+
+
+def sampler_for(question: Question, number: int, salt: str = "") -> optuna.samplers.BaseSampler:
+    """The sampler of trial `number`. Its seed is a hash, because neighbouring seeds must not give neighbouring streams.
+
+    `salt` tells workers apart that may ask for the same number at once.
+    """
+    digest = hashlib.sha256(f"{question.seed}/{number}{salt}".encode()).digest()
+    return SAMPLERS[question.sampler](question, number, int.from_bytes(digest[:4], "big"))
+
+
+def grid_size(space: Space, without: tuple[str, ...] = ()) -> int:
+    """How many candidates a grid has. Raises SpaceError where a range has no steps."""
+    size = 1
+    for name, domain in _variables(space, without):
+        try:
+            size *= len(domain)
+        except SpaceError:
+            raise SpaceError(f"space {space.name}: a grid needs steps, but {name} is any number in a range. Give it a step.") from None
+    return size
+
+
+def domain_values(domain: Domain) -> Sequence[Value]:
+    """Every value of a domain with steps, in order."""
+    if isinstance(domain, Choice):
+        return domain.values
+    if domain.is_int:
+        return range(int(domain.low), int(domain.high) + 1, int(domain.step or 1))
+    return [round(domain.low + i * float(domain.step or 0), DIGITS) for i in range(len(domain))]
+
+
+def _variables(space: Space, without: tuple[str, ...]) -> Iterator[tuple[str, Domain]]:
+    for parameter in space.parameters:
+        if parameter.name not in without:
+            yield from parameter.variables
 
 
 def shared_distributions(space: Space, without: tuple[str, ...] = ()) -> dict[str, BaseDistribution]:
-    """The variables that every candidate is asked for (no conditions, none of `without`) and that vary, as Optuna's distributions."""
-    parameters = [parameter for parameter in space.parameters if not parameter.when and parameter.name not in without]
-    variables = [variable for parameter in parameters for variable in parameter.variables]
-    distributions = {name: distribution(domain) for name, domain in variables}
+    """The variables that vary, but for `without`, as Optuna's distributions; conditional ones too, which not every candidate needs."""
+    distributions = {name: distribution(domain) for name, domain in _variables(space, without)}
     return {name: found for name, found in distributions.items() if not found.single()}
 
 

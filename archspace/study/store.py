@@ -1,11 +1,10 @@
-"""Where a study lives: a journal file in its directory, or any Optuna storage URL. Finished trials are appended in batches.
+"""Where a search on one machine keeps its trials: a journal file of Optuna's in its directory. Finished trials are appended in batches.
 
 The search itself runs on a study in memory, which is some hundred times faster than any storage; the store is its record.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import signal
 import threading
@@ -16,14 +15,13 @@ from typing import Any
 
 import optuna
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
 
 from archspace.analysis.pareto import Direction
 from archspace.errors import StudyError
+from archspace.study.database import QUESTION_ATTR
 from archspace.study.question import check_same
 
-QUESTION_ATTR = "archspace:question"
+JOURNAL = "journal.log"
 LOCK_GRACE_S = 5  # a lock older than this was left by a killed process
 
 
@@ -31,8 +29,10 @@ class Store:
     """The stored trials of one study. Raises StudyError when they belong to another question or somebody else adds to them."""
 
     def __init__(
-        self, storage: optuna.storages.BaseStorage, name: str, question: Mapping[str, Any], directions: Sequence[Direction]
+        self, folder: Path, storage: optuna.storages.BaseStorage, question: Mapping[str, Any], directions: Sequence[Direction]
     ) -> None:
+        self.folder = folder
+        name = folder.resolve().name
         self._study = optuna.create_study(storage=storage, study_name=name, directions=list(directions), load_if_exists=True)
         stored = self._study.user_attrs.get(QUESTION_ATTR)
         self.saved = len(self._study.get_trials(deepcopy=False))  # finished trials that are stored
@@ -57,7 +57,13 @@ class Store:
                     f"study {self._study.study_name}: one process at a time may write a study, but another one added {others} trials. "
                     "Stop it, then run the same command again."
                 )
-            self._study.add_trials(trials)
+            try:
+                self._study.add_trials(trials)
+            except OSError as error:
+                raise StudyError(
+                    f"{self.folder / JOURNAL}: cannot be written: {error.strerror}. What was written before stays; "
+                    "make room, then run the same command again."
+                ) from None
             self.saved += len(trials)
 
 
@@ -77,42 +83,9 @@ def interrupts_later() -> Iterator[None]:
             raise KeyboardInterrupt
 
 
-def open_store(
-    folder: Path, url: str | None, question: Mapping[str, Any], directions: Sequence[Direction], *, fresh: bool = False
-) -> Store:
-    """The store in a journal file in `folder`, or in the database at `url`; `fresh` forgets what was there.
-
-    In a database the study is named after the folder and the question, so that different questions do not meet. Raises StudyError.
-    """
-    name = folder.resolve().name
-    if url is None:
-        return Store(_journal(folder / "journal.log", fresh=fresh), name, question, directions)
-    digest = hashlib.sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()
-    name = f"{name}-{digest[:10]}"
-    database = open_database(url)
-    if fresh and any(summary.study_name == name for summary in optuna.get_all_study_summaries(database)):
-        optuna.delete_study(study_name=name, storage=database)
-    return Store(database, name, question, directions)
-
-
-def storage_name(url: str | None) -> str:
-    """How a storage is called in messages and in the study's folder: without its password. Raises StudyError for no URL."""
-    if url is None:
-        return "journal"
-    try:
-        return make_url(url).render_as_string(hide_password=True)
-    except SQLAlchemyError as error:
-        raise StudyError(f"storage {url}: must be a URL like sqlite:///studies.db, but is not: {error}") from None
-
-
-def open_database(url: str) -> optuna.storages.RDBStorage:
-    """The database at an Optuna storage URL. Raises StudyError when it cannot be reached."""
-    try:
-        return optuna.storages.RDBStorage(url)
-    except ImportError as error:
-        raise StudyError(f"storage {storage_name(url)}: its database driver must be installed, but is not: {error}") from None
-    except (SQLAlchemyError, optuna.exceptions.OptunaError) as error:
-        raise StudyError(f"storage {storage_name(url)}: cannot be opened: {str(error).splitlines()[0]}") from None
+def open_store(folder: Path, question: Mapping[str, Any], directions: Sequence[Direction], *, fresh: bool = False) -> Store:
+    """The store in the journal file in `folder`; `fresh` forgets what was there. Raises StudyError."""
+    return Store(folder, _journal(folder / JOURNAL, fresh=fresh), question, directions)
 
 
 def _journal(path: Path, *, fresh: bool) -> optuna.storages.JournalStorage:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-import archspace.study.run as study_module
+import archspace.study.judging as judging
 from archspace import build, load
 from archspace.analysis import analyze
 
@@ -103,16 +103,18 @@ def test_winners_of_an_earlier_run_that_win_no_more_are_gone(archspace: Archspac
 
 
 def test_ctrl_c_ends_the_search_with_what_it_has(archspace: Archspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    evaluate = study_module.evaluate
+    outcome_of = judging.outcome_of
+    calls: list[Any] = []
 
-    def interrupted(question: Any, device: Any, options: Any, number: int) -> Any:
-        if number == 7:
+    def interrupted(question: Any, device: Any, graph: Any) -> Any:
+        calls.append(graph)
+        if len(calls) == 8:
             raise KeyboardInterrupt
-        return evaluate(question, device, options, number)
+        return outcome_of(question, device, graph)
 
     words = ("search", V1, "--trials", "20", "-o", "out", "--sampler", "random")
     with monkeypatch.context() as patch:
-        patch.setattr(study_module, "evaluate", interrupted)
+        patch.setattr(judging, "outcome_of", interrupted)
         stopped = archspace(*words)
     assert "7 trials (0 from before)" in stopped.err
     assert "stopped after 7 of 20 trials; the same command goes on from here" in stopped.err

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from archspace.analysis import analyze
+from archspace.ir.digest import graph_digest
 from archspace.space import Space
 from archspace.study import Question, Record
-from archspace.study.records import evaluate, json_options, key_of, meets, winners
+from archspace.study.judging import Judge
+from archspace.study.records import json_options, key_of, meets, winners
 from archspace.zoo import build
 
 SPACE = Space.from_dict(
@@ -28,34 +30,41 @@ def question(**parts: Any) -> Question:
     return Question(**{"space": SPACE, "objectives": {"params": "minimize"}, **parts})
 
 
+def evaluate(asked: Question, options: dict[str, Any], number: int) -> Record:
+    judge = Judge(asked)
+    return judge.record(number, judge.submit(options))
+
+
 def test_a_record_holds_what_the_analysis_counts() -> None:
-    record = evaluate(question(), None, {**FIXED, "groups": 2, "width": 1.0}, 7)
-    totals = analyze(build("shufflenet_v1", repeats=(1, 1, 1), input=(64, 64), groups=2)).totals
-    assert record == Record(7, {**FIXED, "groups": 2, "width": 1.0}, {"params": totals.params, "madds": totals.madds}, True)
+    record = evaluate(question(), {**FIXED, "groups": 2, "width": 1.0}, 7)
+    graph = build("shufflenet_v1", repeats=(1, 1, 1), input=(64, 64), groups=2)
+    totals = analyze(graph).totals
+    metrics = {"params": totals.params, "madds": totals.madds}
+    assert record == Record(7, {**FIXED, "groups": 2, "width": 1.0}, metrics, True, digest=graph_digest(graph))
 
 
 def test_a_record_over_a_bound_is_infeasible_but_measured() -> None:
-    madds = evaluate(question(), None, {**FIXED, "groups": 2, "width": 1.0}, 0).metrics["madds"]
+    madds = evaluate(question(), {**FIXED, "groups": 2, "width": 1.0}, 0).metrics["madds"]
     for most, feasible in ((madds, True), (madds - 1, False)):
-        record = evaluate(question(bounds={"madds": most}), None, {**FIXED, "groups": 2, "width": 1.0}, 0)
+        record = evaluate(question(bounds={"madds": most}), {**FIXED, "groups": 2, "width": 1.0}, 0)
         assert (record.feasible, record.metrics["madds"]) == (feasible, madds)
 
 
 def test_a_candidate_that_cannot_be_built_says_why() -> None:
-    record = evaluate(question(), None, {**FIXED, "groups": 5, "width": 1.0}, 0)
+    record = evaluate(question(), {**FIXED, "groups": 5, "width": 1.0}, 0)
     assert (record.metrics, record.feasible) == ({}, False)
     assert "table 1 has channels for groups 1, 2, 3, 4, 8, but got groups=5" in record.problem
 
 
 def test_a_held_candidate_gets_the_width_that_meets_the_target() -> None:
-    record = evaluate(question(hold={"madds": 5e6}), None, {**FIXED, "groups": 1}, 0)
+    record = evaluate(question(hold={"madds": 5e6}), {**FIXED, "groups": 1}, 0)
     assert record.feasible
     assert 0.95 * 5e6 <= record.metrics["madds"] <= 5e6
     assert 0.5 <= record.options["width"] <= 2.0
 
 
 def test_a_candidate_that_cannot_be_held_says_why() -> None:
-    record = evaluate(question(hold={"madds": 1e12}), None, {**FIXED, "groups": 1}, 0)
+    record = evaluate(question(hold={"madds": 1e12}), {**FIXED, "groups": 1}, 0)
     assert (record.metrics, record.feasible) == ({}, False)
     assert "must reach 1e+12, but the nearest value is" in record.problem
 
@@ -73,7 +82,7 @@ def test_options_are_json_and_their_keys_do_not_depend_on_order_or_on_lists() ->
 
 
 def test_a_record_is_json() -> None:
-    record = evaluate(question(), None, {**FIXED, "groups": 2, "width": 1.0}, 7)
+    record = evaluate(question(), {**FIXED, "groups": 2, "width": 1.0}, 7)
     assert Record(**json.loads(json.dumps(record.to_dict()))) == record
 
 
@@ -101,6 +110,6 @@ def test_records_without_metrics_never_win() -> None:
 @pytest.mark.parametrize("groups", [1, 2])
 def test_latency_is_measured_on_the_device_of_the_question(groups: int) -> None:
     asked = question(objectives={"latency_ms": "minimize"}, device="sd810")
-    record = evaluate(asked, asked.profile(), {**FIXED, "groups": groups, "width": 1.0}, 0)
+    record = evaluate(asked, {**FIXED, "groups": groups, "width": 1.0}, 0)
     assert record.metrics["latency_ms"] > 0
     assert set(record.metrics) == {"latency_ms", "madds", "params"}

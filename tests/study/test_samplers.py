@@ -7,12 +7,13 @@ from typing import Any
 import optuna
 import pytest
 
+from archspace.errors import SpaceError
 from archspace.space import Choice, Range, Space
 from archspace.space.domains import Domain
 from archspace.study.question import SAMPLERS as NAMES
 from archspace.study.question import Question
-from archspace.study.run import quiet_optuna
-from archspace.study.samplers import SAMPLERS, automatic_sampler, sampler_for, suggest
+from archspace.study.quiet import quiet_optuna
+from archspace.study.samplers import SAMPLERS, asked_options, automatic_sampler, grid_size, sampler_for, suggest
 
 SPACE = Space.from_dict(
     {"family": "shufflenet_v1", "parameters": {"groups": {"choices": [1, 2, 3]}, "width": {"low": 0.5, "high": 2.0}}}, "two"
@@ -40,9 +41,12 @@ def test_every_sampler_that_can_be_asked_for_is_in_the_table() -> None:
     assert set(SAMPLERS) == set(NAMES)
 
 
-def test_auto_is_tpe_to_a_thousand_trials_and_nsga2_beyond() -> None:
-    assert automatic_sampler(1000) == "tpe"
-    assert automatic_sampler(1001) == "nsga2"
+@pytest.mark.parametrize(
+    ("trials", "is_slow", "name"),
+    [(60, False, "tpe"), (1000, False, "tpe"), (1001, False, "nsga2"), (100, True, "gp"), (101, True, "tpe"), (5000, True, "tpe")],
+)
+def test_auto_goes_by_the_number_of_trials_and_by_what_each_takes(trials: int, is_slow: bool, name: str) -> None:
+    assert automatic_sampler(trials, is_slow=is_slow) == name
 
 
 @pytest.mark.parametrize(
@@ -93,3 +97,34 @@ def test_choices_come_back_as_they_were_listed(values: tuple[Any, ...]) -> None:
     got = asked(Choice(values))
     assert set(got) == set(values)
     assert {type(value) for value in got} == {type(value) for value in values}
+
+
+STEPPED = Space.from_dict(
+    {
+        "family": "shufflenet_v1",
+        "parameters": {
+            "groups": {"choices": [1, 2, 3]},
+            "width": {"low": 0.5, "high": 1.0, "step": 0.25},
+            "shuffle": {"choices": [True, False], "when": {"groups": [2, 3]}},
+        },
+    },
+    "stepped",
+)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 12345])
+def test_a_grid_asks_for_every_candidate_once_in_an_order_of_the_seed(seed: int) -> None:
+    asked = Question(STEPPED, {"params": "minimize"}, sampler="grid", seed=seed)
+    size = grid_size(STEPPED)
+    assert size == 3 * 3 * 2
+    with quiet_optuna():
+        trials = [optuna.create_study(sampler=sampler_for(asked, number)).ask() for number in range(size)]
+        found = [asked_options(asked, trial) for trial in trials]
+    # Without groups, shuffle is not asked for: those candidates come twice.
+    distinct = {tuple(sorted(options.items())) for options in found}
+    assert len(distinct) == 3 + 3 * 2 * 2
+
+
+def test_a_grid_needs_steps() -> None:
+    with pytest.raises(SpaceError, match="a grid needs steps, but width is any number in a range"):
+        sampler_for(question("grid"), 0)

@@ -10,10 +10,11 @@ import optuna
 import pytest
 
 from archspace.errors import StudyError
-from archspace.study.run import quiet_optuna
-from archspace.study.store import Store, cut_torn_line, open_database, open_store
+from archspace.study.database import open_database
+from archspace.study.quiet import quiet_optuna
+from archspace.study.store import Store, cut_torn_line, open_store
 
-QUESTION = {"archspace_study": 1, "seed": 0}
+QUESTION = {"archspace_study": 2, "seed": 0}
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +28,7 @@ def finished(value: float) -> optuna.trial.FrozenTrial:
 
 
 def opened(folder: Path, question: dict[str, Any] = QUESTION, **more: Any) -> Store:
-    return open_store(folder, None, question, ["minimize"], **more)
+    return open_store(folder, question, ["minimize"], **more)
 
 
 def values(store: Store) -> list[float]:
@@ -107,15 +108,6 @@ def test_a_second_writer_is_noticed_and_its_trials_stay(tmp_path: Path) -> None:
 def test_a_fresh_store_forgets_what_was_there_and_whose_it_was(tmp_path: Path) -> None:
     opened(tmp_path).append([finished(1.0)])
     assert values(opened(tmp_path, {**QUESTION, "seed": 5}, fresh=True)) == []
-
-
-def test_a_fresh_store_in_a_database_leaves_other_studies_alone(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'trials.db'}"
-    other = {**QUESTION, "seed": 5}
-    for question in (QUESTION, other):
-        open_store(tmp_path / "a", url, question, ["minimize"]).append([finished(1.0)])
-    assert values(open_store(tmp_path / "b" / "a", url, QUESTION, ["minimize"], fresh=True)) == []
-    assert values(open_store(tmp_path / "a", url, other, ["minimize"])) == [1.0]
 
 
 def test_an_interrupt_while_trials_are_written_waits_until_all_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
