@@ -294,7 +294,7 @@ def _check_stages(space: Space, tables: Mapping[str, Any]) -> None:
 
 def _neutral(family: str, parameter: Parameter) -> tuple[Value, ...]:
     """What a stage has where the parameter is inactive: the option's default, else the first value of the stage's domain."""
-    default = next(field.default for field in fields(ZOO[family].config) if field.name == parameter.name)
+    default: Any = next(field.default for field in fields(ZOO[family].config) if field.name == parameter.name)
     if isinstance(default, tuple) and len(default) == len(parameter.domains):
         return default
     if default is None or isinstance(default, tuple):

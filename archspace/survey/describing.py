@@ -95,9 +95,13 @@ class Description:
         return next((sample.problem for sample in self.samples if not sample.metrics), "")
 
     def spreads(self, *, within: bool = False) -> list[Spread]:
-        """The spread of every metric that is there, over all samples that can be built or over those within the budget."""
+        """The spread of every metric, over all samples that can be built or over those within the budget.
+
+        What is measured within the budget alone has no spread over all.
+        """
         samples = self.within if within else self.built
-        names = dict.fromkeys(name for sample in samples for name in sample.metrics)
+        outside = [sample for sample in samples if not sample.feasible]
+        names = dict.fromkeys(name for sample in outside or samples for name in sample.metrics)
         return [Spread.of(name, [sample for sample in samples if name in sample.metrics]) for name in names]
 
     def to_dict(self) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -99,7 +99,7 @@ def _evaluation(space: Space, asked: Asked, workers: int) -> Iterator[Callable[[
 
 def _pooled(pool: ProcessPoolExecutor, space: Space, asked: Asked, ahead: int, candidates: Iterator[dict[str, Any]]) -> Iterator[Sample]:
     """Chunks are handed out a few ahead of the answers, so that little is done for nothing where the samples suffice."""
-    waiting = []
+    waiting: list[Future[list[Sample]]] = []
     while True:
         while len(waiting) < ahead and (chunk := list(islice(candidates, CHUNK))):
             waiting.append(pool.submit(_evaluated, space, asked, chunk))

@@ -63,7 +63,8 @@ class Apart:
         t = (root + 0.12 + 0.11 / root) * self.distance
         if t < 0.2:
             return 1.0
-        return min(1.0, max(0.0, 2 * sum((-1) ** (k - 1) * exp(-2 * k * k * t * t) for k in range(1, 101))))
+        series = sum([(1.0 if k % 2 else -1.0) * exp(-2 * k * k * t * t) for k in range(1, 101)])
+        return min(1.0, max(0.0, 2 * series))
 
     def one_sided(self, distance: float) -> float:
         """How likely a distance like this in one direction is for two samples of one distribution (Smirnov's limit)."""

@@ -210,7 +210,10 @@ class StageCountError(LawError):
     """A per-stage option with the wrong number of values."""
 
 
-def per_stage(place: str, name: str, value: T | tuple[T, ...], stages: int) -> tuple[T, ...]:
+P = TypeVar("P", int, float, str)
+
+
+def per_stage(place: str, name: str, value: P | tuple[P, ...], stages: int) -> tuple[P, ...]:
     """One value per stage: a single value holds for all. Raises StageCountError when the number of values is wrong."""
     values = value if isinstance(value, tuple) else (value,)
     values = values * stages if len(values) == 1 else values

@@ -124,12 +124,12 @@ def v1_stage(cfg: MixedConfig, b: Builder, x: Value, s: Stage) -> Value:
 
 def v2_stage(cfg: MixedConfig, b: Builder, x: Value, s: Stage) -> Value:
     """Units of ShuffleNet v2: the first makes the stage's channels, the others split them."""
-    own = shufflenet_v2.ShuffleNetV2Config(shuffle=cfg.shuffle, residual=cfg.residual, se_reduction=s.se_reduction)
+    own = shufflenet_v2.ShuffleNetV2Config(shuffle=cfg.shuffle, residual=cfg.residual)
     with b.block(f"{s.place}.unit0"):
-        x = shufflenet_v2.first_unit(b, x, s.channels, own, s.kernel_size, s.stride)
+        x = shufflenet_v2.first_unit(b, x, s.channels, own, s.kernel_size, s.stride, s.se_reduction)
     for i in range(1, s.units):
         with b.block(f"{s.place}.unit{i}"):
-            x = shufflenet_v2.basic_unit(b, x, own, s.kernel_size, s.split_ratio)
+            x = shufflenet_v2.basic_unit(b, x, own, s.kernel_size, s.split_ratio, s.se_reduction)
     return x
 
 

@@ -145,7 +145,7 @@ def unit(
     kernel_size: int,
     groups: int,
     first_groups: int,
-    bottleneck: int,
+    bottleneck: int = 4,
 ) -> Value:
     """Figure 2 (b) at stride 1, (c) at stride 2: where the shortcut is pooled and concatenated."""
     branch_channels = computed_channels(family, out_channels, x) if stride == 2 else out_channels
