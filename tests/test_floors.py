@@ -24,7 +24,7 @@ FLOORS = {
     "rules": (4, "rules"),
     "pytorch": (5, "pytorch"), "onnx": (5, "onnx"), "report": (5, "report"),
     "objectives": (6, "objectives"), "timing": (6, "timing"),
-    "study": (7, "study"),
+    "study": (7, "study"), "survey": (7, "survey"),
     "results": (8, "results"),
     "cli": (9, "cli"), "__main__": (9, "cli"),
 }  # fmt: skip

@@ -24,6 +24,7 @@ VERBS: dict[str, str] = {
     "devices": "List the devices that latency is predicted for, show one, add and remove your own.",
     "reuse": "Count the channels that blocks hand on to later blocks unchanged.",
     "zoo": "List families and published members, or the options of one family.",
+    "space": "Show what a design space holds, or compare several.",
     "search": "Search a design space under a budget; resumable.",
     "study": "List, show, export, report and tidy the studies that searches left.",
     "worker": "Join a search that other machines share.",
