@@ -44,6 +44,11 @@ def winners_html(page: StudyPage) -> str:
     if not page.winners:
         return "<p>No candidate meets the budget.</p>"
     varying = [i for i, name in enumerate(page.option_names) if name not in page.constants]
+    groups = [
+        "<th colspan='2'></th>",
+        f"<th class='group' colspan='{len(page.metrics)}'>metrics</th>",
+        *([f"<th class='group' colspan='{len(varying)}'>options</th>"] if varying else []),
+    ]
     heads = [
         "<th data-kind='number'><button type='button'>rank</button></th>",
         "<th data-kind='number'><button type='button'>trial</button></th>",
@@ -61,4 +66,5 @@ def winners_html(page: StudyPage) -> str:
         ]
         body.append(f"<tr data-row='{row}'>{''.join(cells)}</tr>")
     caption = "<caption class='hidden'>The winners: the Pareto front of the candidates within the budget</caption>"
-    return f"<table id='winners' class='list'>{caption}<thead><tr>{''.join(heads)}</tr></thead><tbody>{''.join(body)}</tbody></table>"
+    head = f"<thead><tr>{''.join(groups)}</tr><tr>{''.join(heads)}</tr></thead>"
+    return f"<table id='winners' class='list'>{caption}{head}<tbody>{''.join(body)}</tbody></table>"

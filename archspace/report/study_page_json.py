@@ -10,6 +10,7 @@ from typing import Any
 from archspace.report.study_page_data import MetricColumn, NetworkTable, StudyPage
 
 DIGITS = 7  # significant ones of a float in the page: more than a screen shows
+LEAST_SCALED = 1e4  # channels and milliseconds stay as they are
 FACTORS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "K"))
 
 
@@ -53,11 +54,13 @@ def page_data(page: StudyPage) -> dict[str, Any]:
 def axis_scale(values: Sequence[float | None]) -> tuple[float, str]:
     """What an axis divides by, and the suffix that says so: ticks are plain numbers, the unit stands in the title.
 
-    >>> axis_scale([2e6, 140e6, None]), axis_scale([3, 12])
+    >>> axis_scale([2e6, 140e6, None]), axis_scale([3, 2048])
     ((1000000.0, 'M'), (1.0, ''))
     """
     largest = max((abs(value) for value in values if value is not None), default=0.0)
-    return next(((factor, suffix) for factor, suffix in FACTORS if largest >= factor), (1.0, ""))
+    if largest < LEAST_SCALED:
+        return 1.0, ""
+    return next((factor, suffix) for factor, suffix in FACTORS if largest >= factor)
 
 
 def axis_title(metric: MetricColumn, suffix: str) -> str:
@@ -71,7 +74,7 @@ def _metric(metric: MetricColumn) -> dict[str, Any]:
     return {
         "name": metric.name,
         "title": axis_title(metric, suffix),
-        "unit": " ".join(part for part in (suffix, metric.unit) if part),
+        "unit": suffix or metric.unit,
         "factor": factor,
         "values": _numbers(metric.values),
         "texts": list(metric.texts),

@@ -21,7 +21,7 @@ def curves(question: Question, records: Sequence[Record]) -> tuple[list[Curve], 
         factor, suffix = axis_scale(best)
         unit = " ".join(part for part in (suffix, metric_named(name).unit) if part)
         scaled = [None if value is None else value / factor for value in best]
-        drawn.append(Curve(f"Best {name} so far ({direction})", f"{name} ({unit})" if unit else name, scaled))
+        drawn.append(Curve(f"Best {name} so far ({direction})", unit or name, scaled))
     note = "Only candidates within the budget count."
     if len(question.objectives) > 1 and any(record.feasible for record in records):
         drawn.append(Curve("Hypervolume", "share of the box", hypervolumes(records, question.objectives)))

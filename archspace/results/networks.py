@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import groupby
 
+from archspace.analysis import total_counts
 from archspace.analysis.rows import group_rows
+from archspace.ir.counts import Counts
 from archspace.ir.graph import Graph, Node
 from archspace.ir.ops import BatchNorm2d, Conv2d, Dropout, Input, Linear, Op, Parameter
 from archspace.ir.ops.base import pair
@@ -32,23 +35,35 @@ WORDS = {
 
 
 def block_rows(graph: Graph, device: Profile | None) -> list[BlockRow]:
-    """One row per block; a fused kernel's time counts where the kernel begins."""
-    names: dict[str, list[Node]] = {}
+    """One row per block, neighbours that are equal in one, and their sum; a fused kernel's time counts where the kernel begins."""
+    nodes: dict[str, list[Node]] = {}
     for node in graph:
-        names.setdefault(node.block, []).append(node)
-    times = {part.name: part.ms for part in breakdown(predict(graph, device), "block")} if device else {}
-    return [
-        BlockRow(
+        nodes.setdefault(node.block, []).append(node)
+    latency = predict(graph, device) if device else None
+    times = {part.name: part.ms for part in breakdown(latency, "block")} if latency else {}
+    rows = [
+        _row(
             row.name,
-            ops_text(node.op for node in names[row.name]),
+            row.counts,
+            f"{times.get(row.name, 0.0):.3g}" if latency else "",
+            ops_text(node.op for node in nodes[row.name]),
             "x".join(map(str, row.output_shape[1:])),
-            format_count(row.counts.madds),
-            format_count(row.counts.params),
-            format_count(row.counts.mem_elems),
-            f"{times.get(row.name, 0.0):.3g}" if device else "",
         )
         for row in group_rows(graph, "block")
     ]
+    alike = [list(same) for _, same in groupby(rows, key=lambda row: replace(row, name=""))]
+    total = _row("total", total_counts(graph), f"{latency.ms:.4g}" if latency else "")
+    return [*(replace(same[0], name=_names(same)) for same in alike), total]
+
+
+def _row(name: str, counts: Counts, ms: str, ops: str = "", output: str = "") -> BlockRow:
+    return BlockRow(name, ops, output, format_count(counts.madds), format_count(counts.params), format_count(counts.mem_elems), ms)
+
+
+def _names(rows: Sequence[BlockRow]) -> str:
+    """'stage2.unit1', or 'stage2.unit1 to unit3, each' for neighbours that are alike."""
+    first, last = rows[0].name, rows[-1].name
+    return first if len(rows) == 1 else f"{first} to {last.removeprefix(first.rpartition('.')[0] + '.')}, each"
 
 
 def network_table(graph: Graph, device: Profile | None, *, with_findings: bool) -> NetworkTable:

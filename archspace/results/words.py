@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from importlib.metadata import version
 
@@ -14,6 +15,7 @@ from archspace.units import format_count, format_share
 
 MOST_PREDICTED = 40  # winners whose predictions are asked what they extrapolate
 LATENCY = "latency_ms"
+VALUE = re.compile(r"^[0-9.]+[KMGT]? ")  # what a reason begins with, another number for each network
 
 
 def question_words(question: Question) -> str:
@@ -70,7 +72,7 @@ def _extrapolations(result: StudyResult, device: Profile, beside: References) ->
     by_reason: dict[str, list[str]] = {}
     for name, graph in graphs.items():
         for reason in predict(graph, device).extrapolates:
-            by_reason.setdefault(reason.partition(",")[2].strip() or reason, []).append(name)
+            by_reason.setdefault(VALUE.sub("", reason), []).append(name)
     return [
         f"{device.device} extrapolates for {_some(names)} ({reason}): the interval is a lower bound there."
         for reason, names in by_reason.items()

@@ -1,25 +1,27 @@
 // The winners' table sorts; one winner stands beside one published network: findings by rule, then the blocks of both.
-function sortWinners(table, column, kind, button) {
-  const up = button.getAttribute("aria-sort") !== "ascending";
+function sortWinners(table, column, head) {
+  const up = head.getAttribute("aria-sort") !== "ascending";
   const keyOf = (row) => row.cells[column].dataset.sort;
-  const order = kind === "number" ? (a, b) => Number(keyOf(a)) - Number(keyOf(b)) : (a, b) => keyOf(a).localeCompare(keyOf(b), undefined, { numeric: true });
+  const order = head.dataset.kind === "number" ? (a, b) => Number(keyOf(a)) - Number(keyOf(b)) : (a, b) => keyOf(a).localeCompare(keyOf(b), undefined, { numeric: true });
   const body = table.tBodies[0];
   body.append(...[...body.rows].sort((a, b) => (up ? order(a, b) : order(b, a))));
-  for (const head of table.tHead.rows[0].cells) head.removeAttribute("aria-sort");
-  button.setAttribute("aria-sort", up ? "ascending" : "descending");
+  for (const other of head.parentElement.cells) other.removeAttribute("aria-sort");
+  head.setAttribute("aria-sort", up ? "ascending" : "descending");
 }
 
 function startWinners() {
   const table = byId("winners");
   if (!table) return;
-  [...table.tHead.rows[0].cells].forEach((head, column) => {
-    head.querySelector("button").addEventListener("click", () => sortWinners(table, column, head.dataset.kind, head));
+  [...table.tHead.rows[1].cells].forEach((head, column) => {
+    head.querySelector("button").addEventListener("click", () => sortWinners(table, column, head));
   });
   for (const row of table.tBodies[0].rows) {
     row.querySelector("button").addEventListener("click", () => {
       choose("candidate", Number(row.dataset.row));
-      byId("compare-winner").value = row.dataset.row;
-      byId("compare-winner").dispatchEvent(new Event("change"));
+      const select = byId("compare-winner");
+      if (![...select.options].some((option) => option.value === row.dataset.row)) return; // the linter looks at the best only
+      select.value = row.dataset.row;
+      select.dispatchEvent(new Event("change"));
     });
   }
   onChoice(({ kind, index }) => {
@@ -53,7 +55,8 @@ function startCompare() {
     byId("compare").hidden = true;
     return;
   }
-  fillSelect(winnerSelect, data.winners.map((row, i) => [row, `rank ${i + 1}, trial ${data.numbers[row]}`]), data.winners[0]);
+  const linted = data.winners.map((row, i) => [row, `rank ${i + 1}, trial ${data.numbers[row]}`]).filter(([row]) => data.tables[data.candidateTables[row]].rules.length);
+  fillSelect(winnerSelect, linted, data.winners[0]);
   fillSelect(referenceSelect, data.references.map((reference, i) => [i, reference.name]), data.nearest);
   const draw = () => {
     const row = Number(winnerSelect.value), reference = data.references[Number(referenceSelect.value)];

@@ -4,8 +4,9 @@ const BROKEN = 0, OUTSIDE = 1, WITHIN = 2, FRONT = 3;
 const STATE_WORDS = ["could not be measured", "outside the budget", "within the budget", "on the Pareto front"];
 const COLORS = { outside: "#c3c9d1", within: "#5b8def", front: "#d1495b", reference: "#1f2933", faint: "#5a6068" };
 const FONT = { family: "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', sans-serif", size: 13, color: "#1f2933" };
-const PLOT_CONFIG = { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
-const DRAG = window.matchMedia("(pointer: coarse)").matches ? false : "zoom"; // on a touch screen a drag scrolls the page
+const IS_TOUCH = window.matchMedia("(pointer: coarse)").matches;
+const DRAG = IS_TOUCH ? false : "zoom"; // on a touch screen a drag scrolls the page
+const PLOT_CONFIG = { displaylogo: false, responsive: true, displayModeBar: IS_TOUCH ? false : "hover", modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
 
 const rowsWhere = (test) => data.numbers.map((_, row) => row).filter((row) => test(data.states[row], row));
 const byId = (id) => document.getElementById(id);

@@ -1,13 +1,17 @@
 // The panel beside the front: options, metrics and blocks of one network. Its tables are used by the comparison too.
-const BLOCK_HEADS = ["block", "ops", "output", "madds", "params", "mem elems", "ms"];
-const NUMERIC_FROM = 3; // columns of numbers
+const BLOCK_HEADS = ["block", "output", "madds", "params", "mem_elems", "ms"];
+
+/** A block's numbers in one line and its ops in the next: both fit a narrow column. */
+function blockLines([name, ops, ...cells], width, isTotal) {
+  const numbers = cells.slice(0, width - 1).map((text, i) => element("td", i ? { class: "number" } : {}, text));
+  const line = element("tr", { class: isTotal ? "total" : "block" }, element("th", { scope: "row" }, name), ...numbers);
+  return ops ? [line, element("tr", { class: "ops" }, element("td", { colspan: width }, ops))] : [line];
+}
 
 function blockTable(table, caption) {
-  const withMs = table.blocks.some((row) => row[6] !== "");
-  const width = withMs ? 7 : 6;
-  const cell = (tag) => (text, i) => element(tag, i >= NUMERIC_FROM ? { class: "number" } : {}, text);
-  const head = element("tr", {}, ...BLOCK_HEADS.slice(0, width).map(cell("th")));
-  const body = table.blocks.map((row) => element("tr", {}, ...row.slice(0, width).map(cell("td"))));
+  const width = table.blocks.some((row) => row[6] !== "") ? 6 : 5;
+  const head = element("tr", {}, ...BLOCK_HEADS.slice(0, width).map((text, i) => element("th", i > 1 ? { class: "number" } : {}, text)));
+  const body = table.blocks.flatMap((row, i) => blockLines(row, width, i === table.blocks.length - 1));
   return element(
     "div", { class: "scroll" },
     element("table", { class: "list blocks" }, element("caption", { class: "hidden" }, caption), element("thead", {}, head), element("tbody", {}, ...body)),
@@ -58,8 +62,14 @@ function showReference(reference) {
   ];
 }
 
+byId("trial").addEventListener("change", (event) => {
+  const row = data.numbers.indexOf(Number(event.target.value));
+  if (event.target.value !== "" && row >= 0) choose("candidate", row);
+});
+
 onChoice(({ kind, index }) => {
   const parts = kind === "candidate" ? showCandidate(index) : showReference(data.references[index]);
   byId("panel").replaceChildren(...parts);
   byId("panel").scrollTop = 0;
+  byId("trial").value = kind === "candidate" ? data.numbers[index] : "";
 });

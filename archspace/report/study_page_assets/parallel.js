@@ -1,6 +1,6 @@
 // Parallel coordinates: an axis per varying parameter and metric, a line per candidate, brushes along the axes.
 const SVG = "http://www.w3.org/2000/svg";
-const PARALLEL = { height: 430, top: 62, bottom: 40, side: 46, least: 84, rail: 22, hit: 30 };
+const PARALLEL = { height: 430, top: 62, bottom: 26, side: 46, least: 84, rail: 22, hit: 30 };
 const VIRIDIS = ["#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30", "#f4d51f"]; // its last, a little darker for white paper
 const MOST_TICKS = 6;
 
@@ -33,27 +33,38 @@ function ticksOf(values, low, high) {
   return ticks;
 }
 
-function dimensions() {
+/** A long name in lines, broken behind underscores, dots and colons; filled from its end, which tells it from its neighbours. */
+function linesOf(name) {
+  const lines = [];
+  for (const part of name.split(/(?<=[_.:])/).reverse()) {
+    if (lines.length && (part + lines[0]).length <= 12) lines[0] = part + lines[0];
+    else lines.unshift(part);
+  }
+  return lines;
+}
+
+/** The axes, over the values of the rows that are drawn. */
+function dimensions(rows) {
   const parameters = data.parameters.map((one) => ({ name: one.name, unit: "", words: one.words, values: one.values, isMetric: false }));
   const metrics = data.metrics.map((one) => ({ name: one.name, unit: one.unit, words: [], values: one.values.map((value) => (value === null ? null : value / one.factor)), isMetric: true }));
   return [...parameters, ...metrics].map((dimension) => {
-    const known = dimension.values.filter((value) => value !== null);
+    const drawn = rows.map((row) => dimension.values[row]);
+    const known = drawn.filter((value) => value !== null);
     const low = dimension.words.length ? 0 : Math.min(...known), high = dimension.words.length ? dimension.words.length - 1 : Math.max(...known);
     const ticks = dimension.words.length ? dimension.words.map((word, i) => [i, word]) : ticksOf(known, low, high).map((tick) => [tick, plain(tick)]);
-    return { ...dimension, low, high, ticks, hasGaps: known.length < dimension.values.length && !dimension.isMetric, brush: null };
+    return { ...dimension, low, high, ticks, hasGaps: known.length < drawn.length && !dimension.isMetric, brush: null };
   });
 }
 
 function startParallel() {
   const place = byId("parallel"), first = objectives[0];
-  const dims = dimensions();
   const feasible = rowsWhere((state) => state >= WITHIN);
+  let dims = [];
   const values = feasible.map((row) => first.values[row]);
   const low = Math.min(...values), high = Math.max(...values);
   const shareOf = (row) => (high > low ? (first.values[row] - low) / (high - low) : 0.5);
-  const hasRail = dims.some((dim) => dim.hasGaps);
-  const foot = PARALLEL.height - PARALLEL.bottom - (hasRail ? PARALLEL.rail : 0);
   const rail = PARALLEL.height - PARALLEL.bottom;
+  let foot = rail; // above the rail of what is not active, where there is any
   const yOf = (dim, value) => (value === null ? rail : dim.high > dim.low ? foot - ((value - dim.low) / (dim.high - dim.low)) * (foot - PARALLEL.top) : (foot + PARALLEL.top) / 2);
   let lines = [], xs = [], width = 0;
   const overlay = svg("path", { class: "chosen", fill: "none" });
@@ -83,12 +94,7 @@ function startParallel() {
   function axisOf(dim, i) {
     const group = svg("g", { transform: `translate(${xs[i].toFixed(1)},0)`, class: "axis" });
     group.append(svg("line", { y1: PARALLEL.top, y2: foot }));
-    const parts = dim.name.split(/(?<=[_.:])/); // long names break behind an underscore or a dot
-    const title = [];
-    for (const part of parts) {
-      if (title.length && (title.at(-1) + part).length <= 12) title[title.length - 1] += part;
-      else title.push(part);
-    }
+    const title = linesOf(dim.name);
     const words = dim.unit ? [...title, `(${dim.unit})`] : title;
     words.forEach((line, k) => group.append(svg("text", { y: PARALLEL.top - 12 - 13 * (words.length - 1 - k), class: k < title.length ? "name" : "unit", "text-anchor": "middle" }, line)));
     for (const [tick, text] of dim.ticks) {
@@ -128,10 +134,15 @@ function startParallel() {
   }
 
   function draw() {
+    const isShown = byId("parallel-outside").checked || !feasible.length ? (state) => state !== BROKEN : (state) => state >= WITHIN;
+    const shown = rowsWhere(isShown);
+    const brushes = new Map(dims.map((dim) => [dim.name, dim.brush]));
+    dims = dimensions(shown).map((dim) => ({ ...dim, brush: brushes.get(dim.name) ?? null }));
+    foot = rail - (dims.some((dim) => dim.hasGaps) ? PARALLEL.rail : 0);
     width = Math.max(place.parentElement.clientWidth, 2 * PARALLEL.side + PARALLEL.least * (dims.length - 1));
     xs = dims.map((_, i) => PARALLEL.side + (dims.length > 1 ? (i * (width - 2 * PARALLEL.side)) / (dims.length - 1) : 0));
     const root = svg("svg", { width, height: PARALLEL.height, role: "img", "aria-label": `Parallel coordinates of ${dims.map((dim) => dim.name).join(", ")}` });
-    const outside = byId("parallel-outside").checked ? rowsWhere((state) => state === OUTSIDE) : [];
+    const outside = shown.filter((row) => data.states[row] === OUTSIDE);
     const ranked = (rows) => rows.sort((a, b) => (shareOf(a) - shareOf(b)) * (first.direction === "maximize" ? 1 : -1));
     const rows = [...outside, ...ranked(rowsWhere((state) => state === WITHIN)), ...ranked(rowsWhere((state) => state === FRONT))];
     const group = svg("g", { fill: "none" });
@@ -150,7 +161,7 @@ function startParallel() {
   }
 
   function mark() {
-    const row = chosen && chosen.kind === "candidate" && data.states[chosen.index] !== BROKEN ? chosen.index : null;
+    const row = chosen && chosen.kind === "candidate" && lines.some((line) => line.row === chosen.index) ? chosen.index : null;
     overlay.setAttribute("d", row === null ? "" : pathOf(row));
   }
 
