@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 
+import numpy as np
+from numpy.typing import NDArray
+
 from archspace.analysis.hypervolume import hypervolume
-from archspace.analysis.pareto import MAXIMIZE, Direction, pareto_front
+from archspace.analysis.pareto import MAXIMIZE, Direction
 from archspace.objectives.metrics import metric_named, metric_text
 from archspace.report.study_page_data import Curve
 from archspace.report.study_page_json import axis_scale
 from archspace.study import Question, Record
+
+Points = NDArray[np.float64]
 
 
 def curves(question: Question, records: Sequence[Record]) -> tuple[list[Curve], str]:
@@ -89,15 +94,24 @@ class _Front:
     def __init__(self, size: int) -> None:
         self.volume = 0.0
         self._ways: list[Direction] = [MAXIMIZE] * size
-        self._origin = [0.0] * size
-        self._points: list[tuple[float, ...]] = []
+        self._points = np.empty((0, size))
 
-    def add(self, point: tuple[float, ...]) -> None:
+    def add(self, point: Sequence[float]) -> None:
         """Add a point; one that the front dominates or has changes nothing."""
-        if any(all(a >= b for a, b in zip(other, point, strict=True)) for other in self._points):
+        new = np.array(point)
+        if (self._points >= new).all(axis=1).any():
             return
-        limited = [tuple(map(min, other, point)) for other in self._points]
-        kept = [limited[i] for i in pareto_front(limited, self._ways)]
-        self.volume += hypervolume([point], self._ways, self._origin) - hypervolume(kept, self._ways, self._origin)
-        self._points = [other for other in self._points if not all(a >= b for a, b in zip(point, other, strict=True))]
-        self._points.append(point)
+        shared = _undominated(np.minimum(self._points, new))
+        self.volume += float(new.prod()) - hypervolume(shared.tolist(), self._ways, [0.0] * len(new))
+        self._points = np.vstack([self._points[~(self._points <= new).all(axis=1)], new])
+
+
+def _undominated(points: Points) -> Points:
+    """The rows that no other row reaches in every column, each once."""
+    kept = []
+    left = points
+    while len(left):
+        best = left[left.sum(axis=1).argmax()]  # nothing dominates the row of the largest sum
+        kept.append(best)
+        left = left[~(left <= best).all(axis=1)]
+    return np.array(kept).reshape(len(kept), points.shape[1])
