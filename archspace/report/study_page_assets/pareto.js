@@ -83,7 +83,7 @@ function boundMarks(axis, letter) {
 
 function axisLayout(axis, all) {
   const range = all ? null : firstRange(axis);
-  return { title: { text: escaped(axis.title), standoff: 10 }, automargin: true, zeroline: false, gridcolor: "#e8ebef", linecolor: "#aab1ba", ticks: "outside", tickcolor: "#aab1ba", exponentformat: "none", ...(range ? { range } : { autorange: true }) };
+  return { title: { text: escaped(axis.title), standoff: 10 }, zeroline: false, gridcolor: "#e8ebef", linecolor: "#aab1ba", ticks: "outside", tickcolor: "#aab1ba", exponentformat: "none", ...(range ? { range } : { autorange: true }) };
 }
 
 function paretoLayout(x, y, all) {
