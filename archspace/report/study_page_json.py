@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from math import log10
+from math import floor, log10
 from typing import Any
 
 from archspace.report.study_page_data import MetricColumn, NetworkTable, StudyPage
@@ -100,4 +100,4 @@ def _numbers(values: Sequence[float | None]) -> list[float | int | None]:
 def _number(value: float) -> float | int:
     if isinstance(value, int) or value == 0:
         return value
-    return round(value, DIGITS - 1 - int(log10(abs(value))))
+    return round(value, DIGITS - 1 - floor(log10(abs(value))))

@@ -58,12 +58,13 @@ def references(question: Question, records: Sequence[Record], device: Profile | 
     of_family = [name for name, (family, _) in MEMBERS.items() if family == space.family and _top1(printed.get(name, ())) is not None]
     others = [name for name in WELL_KNOWN if MEMBERS[name][0] != space.family]
     limits = _limits(question, records)
-    graphs = _built([*of_family, *others], shared)
+    graphs = _built([*sorted(of_family, key=lambda name: name not in WELL_KNOWN), *others], shared)
     nearby = {name: graph for name, graph in graphs.items() if _is_near(graph, limits, device)}
-    if not any(name in nearby for name in of_family) and (nearest := _nearest(graphs, of_family, records)):
-        nearby = {nearest: graphs[nearest], **nearby}  # there is always one of the family to compare with
+    middle = _middle(question, records)
+    if not any(name in nearby for name in of_family) and (nearest := _by_nearness(graphs, of_family, middle)):
+        nearby = {nearest[0]: graphs[nearest[0]], **nearby}  # there is always one of the family to compare with
     family_first = sorted((name for name in of_family if name in nearby), key=lambda name: (name not in WELL_KNOWN, of_family.index(name)))
-    chosen = [*family_first[:MOST_OF_FAMILY], *[name for name in others if name in nearby][:MOST_OTHERS]]
+    chosen = [*family_first[:MOST_OF_FAMILY], *_spread(_by_nearness(nearby, others, middle))[:MOST_OTHERS]]
     found, left_out = [], {}
     for name in chosen:
         try:
@@ -83,13 +84,15 @@ def nearest_reference(found: Sequence[Reference], family: str, madds: float) -> 
 
 
 def _built(names: Sequence[str], shared: Mapping[str, Any]) -> dict[str, Graph]:
-    """Graphs on the candidates' input; a network that cannot take it is left out."""
-    graphs = {}
+    """Graphs on the candidates' input; a network that cannot take it is left out, and so is one that another paper printed before."""
+    graphs: dict[str, Graph] = {}
     for name in names:
         try:
-            graphs[name] = build(name, **shared)
+            graph = build(name, **shared)
         except ArchspaceError:
             continue
+        if all(graph.nodes != other.nodes for other in graphs.values()):
+            graphs[name] = graph
     return graphs
 
 
@@ -111,11 +114,24 @@ def _is_near(graph: Graph, limits: Mapping[str, tuple[float, float]], device: Pr
     return all(low <= metrics[name] <= high for name, (low, high) in limits.items())
 
 
-def _nearest(graphs: Mapping[str, Graph], names: Sequence[str], records: Sequence[Record]) -> str | None:
-    found = [record.metrics["madds"] for record in records if record.metrics]
-    known = [name for name in names if name in graphs]
-    middle = sorted(found)[len(found) // 2] if found else 0.0
-    return min(known, key=lambda name: abs(_madds(graphs[name]) - middle), default=None)
+def _middle(question: Question, records: Sequence[Record]) -> float:
+    """The multiply-adds that the study is about: the budget's, else the median of what it found."""
+    for asked in (question.hold, question.bounds):
+        if "madds" in asked:
+            return asked["madds"]
+    found = [record.metrics["madds"] for record in records if record.feasible] or [one.metrics["madds"] for one in records if one.metrics]
+    return sorted(found)[len(found) // 2] if found else 0.0
+
+
+def _by_nearness(graphs: Mapping[str, Graph], names: Sequence[str], madds: float) -> list[str]:
+    """Those of the names that are graphs, the nearest in multiply-adds first."""
+    return sorted((name for name in names if name in graphs), key=lambda name: abs(_madds(graphs[name]) - madds))
+
+
+def _spread(names: Sequence[str]) -> list[str]:
+    """The first of each family before the second of any."""
+    families = [MEMBERS[name][0] for name in names]
+    return [name for _, name in sorted(enumerate(names), key=lambda pair: families[: pair[0]].count(families[pair[0]]))]
 
 
 def _madds(graph: Graph) -> int:

@@ -28,7 +28,7 @@ from archspace.study.store import Store, open_store, storage_name
 WRITE_SECONDS = 1.0  # finished trials wait about this long at most before they are stored
 RECORD_ATTR = "archspace:record"
 QUESTION_FILE = "study.json"
-OWN_FILES = {QUESTION_FILE, "journal.log", "journal.log.lock", "records.csv", "pareto.csv", "pareto.html", "winners"}
+OWN_FILES = {QUESTION_FILE, "journal.log", "journal.log.lock", "records.csv", "pareto.csv", "pareto.html", "report.html", "winners"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,7 @@ function axisLayout(axis, all) {
 function paretoLayout(x, y, all) {
   const marks = [boundMarks(x, "x"), boundMarks(y, "y")];
   return {
-    font: FONT, dragmode: DRAG, hovermode: "closest", margin: { l: 64, r: 16, t: 40, b: 56 }, plot_bgcolor: "#fff", paper_bgcolor: "#fff",
+    font: FONT, dragmode: DRAG, hovermode: "closest", margin: { l: 64, r: IS_TOUCH ? 14 : 40, t: 40, b: 56 }, modebar: { orientation: "v" }, plot_bgcolor: "#fff", paper_bgcolor: "#fff",
     xaxis: axisLayout(x, all), yaxis: axisLayout(y, all), hoverlabel: { align: "left", bgcolor: "#fff", bordercolor: "#aab1ba", font: { ...FONT, size: 12 } },
     legend: { orientation: "h", x: 0, y: 1.01, yanchor: "bottom", font: { size: 12 } },
     shapes: marks.flatMap((mark) => mark.shapes), annotations: marks.flatMap((mark) => mark.annotations),
