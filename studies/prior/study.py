@@ -10,13 +10,12 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from fit import FEATURES, Fitted, Form, Unseen, fit, leave_family_out, tag_of, value_of
+from fit import Fitted, Form, Unseen, fit, leave_family_out, tag_of, value_of
 from forms import BASELINES, compare
 from judge import BANDS, coverage_80, in_band, judge, mae_pct, quantile_80, spearman, width_without
 from rows import PAPERS, TIMM, Row, families, paper_rows, timm_rows, weighted

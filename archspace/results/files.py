@@ -1,30 +1,28 @@
-"""The files that a search leaves in its directory: records, winners, the Pareto table and plot. It joins studies and reports."""
+"""The files that a search leaves in its directory: records, winners, the Pareto table and the report."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from archspace.errors import LawError, MissingPackageError
 from archspace.files import check_writable, make_folder, write_text
 from archspace.ir.serde import save
-
-try:
-    from archspace.report.figures import pareto_figure
-    from archspace.report.html import write_figure
-    from archspace.report.tables import options_text, records_frame
-    from archspace.study import StudyResult
-except ModuleNotFoundError as error:
-    raise MissingPackageError(error.name or "optuna", "search") from None
+from archspace.report.tables import records_frame
+from archspace.results.report import study_report
+from archspace.study import StudyResult
 
 WINNER_FILES = ("config.json", "graph.json")
+REPORT_FILE = "report.html"
 
 
-def write_results(result: StudyResult) -> list[dict[str, Any]]:
+def write_results(result: StudyResult, *, notes: Sequence[str] = ()) -> list[dict[str, Any]]:
     """Write everything that follows from a study's records, over what an earlier run of it wrote, and return the winners' rows.
 
-    records.csv (every candidate), pareto.csv and pareto.html, winners/01/config.json and graph.json, ... Raises FileError.
+    records.csv (every candidate), pareto.csv, report.html, winners/01/config.json and graph.json, ... `notes`: what else the report shall
+    say of how far its numbers can be trusted. Raises FileError.
     """
     folder = result.directory
     frame = records_frame(record.to_dict() for record in result.records)
@@ -33,13 +31,9 @@ def write_results(result: StudyResult) -> list[dict[str, Any]]:
     winners = records_frame(record.to_dict() for record in result.winners)
     write_text(folder / "pareto.csv", winners.to_csv(index=False), force=True)
     if any(record.metrics for record in result.records):
-        question = result.question
-        title = f"{question}<br><sup>{result.feasible} of {len(result.records)} candidates within the budget</sup>"
-        labels = [options_text(record.options, list(question.space.constants)) for record in result.records]
-        front = [record.number for record in result.winners]
-        write_figure(pareto_figure(frame, front, question.objectives, question.bounds, labels, title), folder / "pareto.html")
+        study_report(result, folder / REPORT_FILE, notes=notes)
     else:
-        (folder / "pareto.html").unlink(missing_ok=True)  # nothing to draw, and an older study's plot would lie
+        (folder / REPORT_FILE).unlink(missing_ok=True)  # nothing to draw, and an older study's report would lie
     return rows
 
 

@@ -1,0 +1,87 @@
+"""A study in words: its question, its facts, and what limits the trust in its numbers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from archspace.latency import Profile, predict
+from archspace.objectives.metrics import metric_named, metric_text
+from archspace.results.references import References
+from archspace.study import Question, StudyResult
+from archspace.study.records import key_of
+from archspace.units import format_count, format_share
+
+MOST_PREDICTED = 40  # winners whose predictions are asked what they extrapolate
+LATENCY = "latency_ms"
+VALUE = re.compile(r"^[0-9.]+[KMGT]? ")  # what a reason begins with, another number for each network
+
+
+def question_words(question: Question) -> str:
+    """'Which networks of shufflenet_v2 maximize stage_channels (output channels of the last stage) ... with madds at most 60M?'"""
+    aims = [f"{direction} {name} ({metric_named(name).summary})" for name, direction in question.objectives.items()]
+    limits = [f"{name} at most {metric_text(name, most)}" for name, most in question.bounds.items()]
+    limits += [f"{name} held at {metric_text(name, target)}" for name, target in question.hold.items()]
+    on = f" on {question.device}" if question.device else ""
+    return f"Which networks of {question.space.name} {_listed(aims)}{on}{', with ' + _listed(limits) if limits else ''}?"
+
+
+def facts(result: StudyResult, device: Profile | None) -> dict[str, str]:
+    """What was run, term by term."""
+    question, records = result.question, result.records
+    distinct = len({key_of(record.options) for record in records})
+    broken = sum(not record.metrics for record in records)
+    found = {
+        "Space": f"{question.space.name}, family {question.space.family}",
+        "Trials": f"{len(records)}, {distinct} different candidates" + (f", {broken} not measured" if broken else ""),
+        "Within the budget": f"{result.feasible} ({format_share(result.feasible / len(records))})",
+        "Pareto front": f"{len(result.winners)} networks",
+        "Sampler": f"{question.sampler}, seed {question.seed}",
+        "archspace": version("archspace"),
+    }
+    if device:
+        threads = f", {device.threads} thread{'s' if device.threads > 1 else ''}" if device.threads else ""
+        found["Device"] = f"{device.device}: {device.title}"
+        found["Measured as"] = f"{device.runtime}, batch {device.batch}, {device.dtype}{threads}"
+    if question.space.constants:
+        found["Constants"] = ", ".join(f"{name}={value}" for name, value in question.space.constants.items())
+    return found
+
+
+def notes_of(result: StudyResult, device: Profile | None, beside: References, notes: Sequence[str]) -> list[str]:
+    """What to know before the numbers are believed, the caller's notes last."""
+    question = result.question
+    found = []
+    if result.interrupted:
+        found.append("The study was interrupted: trials are left, and the same command goes on.")
+    if device and LATENCY in question.metrics:
+        found.append(
+            f"{LATENCY} is predicted, not measured: one batch of {device.batch} on {device.device}, "
+            f"± {device.interval_pct:.0f} % (80 % interval). Winners that differ by less are not told apart."
+        )
+        found += _extrapolations(result, device, beside)
+    return [*found, *notes]
+
+
+def _extrapolations(result: StudyResult, device: Profile, beside: References) -> list[str]:
+    """Where the device's fit has seen nothing like the winners or the published networks."""
+    space = result.question.space
+    winners = {f"rank {rank}": space.build(record.options) for rank, record in enumerate(result.winners[:MOST_PREDICTED], start=1)}
+    graphs = {**winners, **{one.name: one.graph for one in beside.found}}
+    by_reason: dict[str, list[str]] = {}
+    for name, graph in graphs.items():
+        for reason in predict(graph, device).extrapolates:
+            by_reason.setdefault(VALUE.sub("", reason), []).append(name)
+    return [
+        f"{device.device} extrapolates for {_some(names)} ({reason}): the interval is a lower bound there."
+        for reason, names in by_reason.items()
+    ]
+
+
+def _some(names: Sequence[str], most: int = 4) -> str:
+    return ", ".join(names[:most]) + (f" and {format_count(len(names) - most)} more" if len(names) > most else "")
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
