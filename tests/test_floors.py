@@ -32,7 +32,7 @@ FACADE = "__init__"  # archspace/__init__.py: floors 0 to 2 at once, 3 to 8 lazi
 
 # What else each may import, beside the standard library.
 PACKAGES = {
-    "study": {"optuna", "sqlalchemy", "pebble"},
+    "study": {"optuna", "sqlalchemy"},
     "results": {"optuna", "numpy"},  # importances, hypervolumes
     "pytorch": {"torch", "numpy", "fvcore", "torchinfo", "thop", "ptflops", "torchprofile"},
     "onnx": {"onnx", "google", "numpy", "onnxscript", "torch"},  # torch and onnxscript to export alone

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same trials.")
 @storage_option
 @click.option("--study", metavar="NAME", help="The study's name in the storage.  [default: the directory's, with a digest]")
+@click.option("--grace", metavar="SECONDS", type=click.IntRange(min=1), default=120, hidden=True, help="Until a silent worker is dead.")
 @click.option("-o", "--output", "directory", type=click.Path(), help="The study's directory.  [default: runs/SPACE]")
 @click.option("--force", is_flag=True, help="Start the study anew, over what is in its directory.")
 @click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True, help="Output format.")
@@ -87,6 +88,7 @@ def command(space_file: str, directory: str | None, form: str, trials: int, **op
             patience=options["patience"],
             storage=options["storage"],
             study=options["study"],
+            grace_s=options["grace"],
             force=options["force"],
             progress=report,
             say=lambda text: click.echo(text, err=True),

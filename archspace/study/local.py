@@ -33,8 +33,10 @@ def run(question: Question, store: Store, how: Run, report: Report | None) -> Ra
     evaluated = Evaluated(store.folder)
     with _judge(question, how, evaluated) as judge:
         search = Coordinator(question, store, how, judge, report)
-        for record in [*search.records, *evaluated.records()]:
+        for record in search.records:
             judge.learn(record)
+        for options, digest, outcome in evaluated.found():
+            judge.know(options, digest, outcome)
         interrupted = False
         try:
             search.run()
@@ -48,7 +50,7 @@ def run(question: Question, store: Store, how: Run, report: Report | None) -> Ra
         if not interrupted:
             evaluated.forget()  # everything in it is told
     stalled = search.watch.has_stalled and len(search.records) < how.trials
-    return Ran(search.records, search.resumed, interrupted, stalled, judge.first_traceback)
+    return Ran(search.records, search.resumed, interrupted, stalled, store.first_error)
 
 
 class Coordinator:
@@ -75,17 +77,24 @@ class Coordinator:
         question = self._question
         while True:
             number = len(self.records) + len(self._out)
-            if number < self._trials and not self.watch.has_stalled and number - self._told < question.in_flight:
+            if number < self._last and number - self._told < question.in_flight:
                 self._study.sampler = self._samplers.at(number)
                 trial = self._study.ask()
                 self._out.append((trial, self._judge.submit(asked_options(question, trial))))
-            elif self._told < self.resumed and (self._out or number < self._trials):
+            elif self._told < self.resumed and (self._out or number < self._last):
                 self._study.tell(self._told, **answer(question, self.records[self._told]))
                 self._told += 1
             elif self._out:
                 self._tell_oldest()
             else:
                 return
+
+    @property
+    def _last(self) -> int:
+        """How many trials there will be. A front that stands still ends the search with those that are out by then, and they are as many
+        whether or not the search was stopped meanwhile."""
+        stalled_at = self.watch.stalled_at
+        return self._trials if stalled_at is None else min(self._trials, stalled_at + self._question.in_flight - 1)
 
     def _tell_oldest(self) -> None:
         trial, judged = self._out[0]
@@ -105,7 +114,7 @@ class Coordinator:
     def write(self) -> None:
         """Append what is told to the store."""
         told = self._study.get_trials(deepcopy=False)[: len(self.records)]
-        self._store.append(told[self._store.saved :])
+        self._store.append(told[self._store.saved :], self._judge.first_traceback)
         self._written_at = time.monotonic()
 
 

@@ -14,8 +14,8 @@ from archspace.latency.profile_json import save_profile
 from archspace.objectives import check_objectives, metric_named
 from archspace.space import Space
 from archspace.study import arguments
+from archspace.study.address import storage_name
 from archspace.study.crew import begin_shared, run_shared
-from archspace.study.database import storage_name
 from archspace.study.evaluated import FILE as EVALUATED
 from archspace.study.evaluated import Evaluated
 from archspace.study.local import run as run_locally
@@ -50,6 +50,7 @@ def search(
     patience: int | None = None,
     storage: str | None = None,
     study: str | None = None,
+    grace_s: int = 120,
     force: bool = False,
     progress: Report | None = None,
     say: Callable[[str], None] = lambda _: None,
@@ -64,7 +65,8 @@ def search(
     patience: stop early when the front's hypervolume has not grown for so many trials.
 
     storage: an Optuna database URL instead of a journal file in the directory: workers on other machines can join the study
-    (`archspace.study.work`), by the name `study`; which trials come then depends on them. force: start anew.
+    (`archspace.study.work`), by the name `study`; which trials come then depends on them. grace_s: a worker that has not been heard of
+    for so long is taken for dead, and its trial given to another. force: start anew.
 
     KeyboardInterrupt ends the run early with what it has. Raises ArchspaceError for questions that contradict themselves or that
     nothing in the space can meet.
@@ -93,7 +95,7 @@ def search(
     asked = {**question.to_dict(), "storage": storage_name(storage), **({"study": named} if storage else {})}
     check_folder(folder, asked, force=force)
     question.check()
-    how = Run(trials, workers, time_limit_s, patience)
+    how = Run(trials, workers, time_limit_s, patience, arguments.whole("grace_s", grace_s, least=1))
     with quiet_optuna():
         if storage is None:
             write_question(folder, question, asked, force=force)  # a journal needs its folder

@@ -26,12 +26,24 @@ class Stagnation:
         self._front_then: list[tuple[float, ...]] = []
         self._grown_at = 0
         self._trials = 0
+        self.stalled_at: int | None = None  # the trial after which the front was first taken to stand still; it stays so
 
     def add(self, values: Sequence[float] | None) -> None:
         """One more trial: its objective values, or None where it is not feasible."""
         self._trials += 1
-        if values is None or self._patience is None:
+        if self._patience is None:
             return
+        if values is not None:
+            self._take(values)
+        if self.stalled_at is None and self._front and self._trials - self._grown_at >= self._patience:
+            self.stalled_at = self._trials
+
+    @property
+    def has_stalled(self) -> bool:
+        """Whether as many trials as the patience passed without growth; never before there is a feasible candidate."""
+        return self.stalled_at is not None
+
+    def _take(self, values: Sequence[float]) -> None:
         pick = [min if direction == MAXIMIZE else max for direction in self._directions]
         self._worst = [worse(a, b) for worse, a, b in zip(pick, self._worst or values, values, strict=True)]
         signs = self._signs
@@ -43,11 +55,6 @@ class Stagnation:
         self._front = front
         if not self._front_then or self._volume(front) > (1 + GROWTH) * self._volume(self._front_then):
             self._front_then, self._grown_at = front, self._trials
-
-    @property
-    def has_stalled(self) -> bool:
-        """Whether as many trials as the patience passed without growth; never before there is a feasible candidate."""
-        return self._patience is not None and bool(self._front) and self._trials - self._grown_at >= self._patience
 
     def _volume(self, front: list[tuple[float, ...]]) -> float:
         return hypervolume(front, self._directions, self._worst)

@@ -11,7 +11,7 @@ from archspace.study.database import fail_stale, join_shared, open_database
 from archspace.study.quiet import quiet_optuna
 from archspace.study.reading import read_study
 from archspace.study.run import OWN_FILES
-from archspace.study.store import JOURNAL, journal_lock, repaired
+from archspace.study.store import JOURNAL, repaired
 
 
 def tidied(study: str, storage: str | None = None) -> list[str]:
@@ -23,7 +23,7 @@ def tidied(study: str, storage: str | None = None) -> list[str]:
     with quiet_optuna():
         if storage is None:
             journal = Path(study) / JOURNAL
-            cut = repaired(journal, journal_lock(journal))
+            cut = repaired(journal)
             read_study(study)
             return [f"cut {cut} bytes of an unfinished line off {journal}"] if cut else []
         shared, _, limits = join_shared(storage, study)

@@ -9,10 +9,9 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from archspace.study.lineage import RECORD_ATTR, is_counted, root_of
 from archspace.study.question import Question
 from archspace.study.records import Record, meets
-
-RECORD_ATTR = "archspace:record"
 
 
 def annotate(question: Question, trial: optuna.Trial, record: Record) -> None:
@@ -33,16 +32,19 @@ def answer(question: Question, record: Record) -> dict[str, Any]:
 
 def record_of(question: Question, trial: FrozenTrial) -> Record | None:
     """The record that a trial carries; None for one that nobody finished. Bounds are checked again."""
-    text = trial.user_attrs.get(RECORD_ATTR)
-    if text is None or not trial.state.is_finished():
+    if not is_counted(trial):
         return None
-    stored = json.loads(text)
+    stored = json.loads(trial.user_attrs[RECORD_ATTR])
     metrics = stored["metrics"]
     feasible = bool(metrics) and meets(metrics, question.bounds)
     return Record(trial.number, stored["options"], metrics, feasible, stored["problem"], stored["digest"])
 
 
 def records_of(question: Question, trials: Iterable[FrozenTrial]) -> list[Record]:
-    """The records of all trials that are finished, in the order of their numbers."""
-    found = (record_of(question, trial) for trial in sorted(trials, key=lambda trial: trial.number))
-    return [record for record in found if record is not None]
+    """The records of all candidates that are finished, in the order of their trials; each once, however often it was tried."""
+    found: dict[int, Record] = {}
+    for trial in sorted(trials, key=lambda trial: trial.number):
+        record = record_of(question, trial)
+        if record is not None:
+            found.setdefault(root_of(trial), record)
+    return list(found.values())
