@@ -28,7 +28,7 @@ TRACEBACK_FILE = "first_error.txt"
 QUESTION_FILE = "study.json"
 OWN_FILES = {
     QUESTION_FILE, JOURNAL, f"{JOURNAL}.lock", EVALUATED, TRACEBACK_FILE,
-    "records.csv", "pareto.csv", "pareto.html", "report.html", "winners",
+    "records.csv", "pareto.csv", "pareto.html", "report.html", "winners", "verified",
 }  # fmt: skip
 
 

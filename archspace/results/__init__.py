@@ -1,0 +1,14 @@
+"""What a search leaves behind: its files, and its winners built, checked and timed."""
+
+from __future__ import annotations
+
+from archspace.errors import MissingPackageError
+
+try:
+    from archspace.results.files import write_results
+    from archspace.results.verify_rows import Check, Verified
+    from archspace.results.verifying import verify
+except ModuleNotFoundError as error:
+    raise MissingPackageError(error.name or "optuna", "search") from None
+
+__all__ = ["Check", "Verified", "verify", "write_results"]
