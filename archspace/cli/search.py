@@ -13,7 +13,8 @@ from archspace.cli.device import device_option
 from archspace.cli.output import emit
 from archspace.cli.progress import search_bar
 from archspace.cli.storage import storage_option
-from archspace.cli.winners import flat_rows, nearest_text, winners_table
+from archspace.cli.verified import check_verify, say_verified, verified_data, verified_of, verified_records, verified_tables, verify_options
+from archspace.cli.winners import caveats, flat_rows, nearest_text, winners_table
 from archspace.errors import LawError, UnknownNameError
 from archspace.settings import BOUNDS
 from archspace.space import Space
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 @click.option("--trial-timeout", metavar="TIME", help="Give a candidate up that takes longer to judge: 60s.")
 @click.option("--patience", type=click.IntRange(min=1), metavar="TRIALS", help="Stop when the front has not grown for so many trials.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same trials.")
+@verify_options
 @storage_option
 @click.option("--study", metavar="NAME", help="The study's name in the storage.  [default: the directory's, with a digest]")
 @click.option("--grace", metavar="SECONDS", type=click.IntRange(min=1), default=120, hidden=True, help="Until a silent worker is dead.")
@@ -53,6 +55,7 @@ def command(space_file: str, directory: str | None, form: str, trials: int, **op
 
     The study's directory gets the trials, records.csv, pareto.csv, report.html and winners/01/graph.json and on. The same command goes on
     where it was stopped (Ctrl-C is fine); a higher --trials adds to it. With --storage, other machines join: archspace worker.
+    --verify 10 builds the ten best as PyTorch modules, holds them against two other tools and times them on this machine.
 
     \b
     Objectives and bounds: METRICS,
@@ -70,6 +73,8 @@ def command(space_file: str, directory: str | None, form: str, trials: int, **op
 
     from archspace.results import write_results
     from archspace.study import search
+
+    check_verify(options["verify"], options["verify_backend"])
 
     with search_bar("search") as report:
         result = search(
@@ -93,10 +98,18 @@ def command(space_file: str, directory: str | None, form: str, trials: int, **op
             progress=report,
             say=lambda text: click.echo(text, err=True),
         )
-    rows = write_results(result)
-    emit(form, None, tables=lambda: [winners_table(result, rows)], data=lambda: _data(result, rows), records=lambda: flat_rows(rows))
+    rows = write_results(result, notes=caveats(result))
+    verified = verified_of(result, options["verify"], options["verify_backend"], force=options["force"])
+    emit(
+        form,
+        None,
+        tables=lambda: [winners_table(result, rows), *verified_tables(result, verified)],
+        data=lambda: _data(result, rows) | verified_data(result, verified),
+        records=lambda: verified_records(verified) or flat_rows(rows),
+    )
     _say_what_happened(result, trials)
-    return 0 if rows else 1
+    say_verified(verified)
+    return 0 if rows and all(one.ok for one in verified) else 1
 
 
 def _read_objectives(names: dict[Direction, tuple[str, ...]]) -> dict[str, Direction] | None:
@@ -166,6 +179,6 @@ def _say_what_happened(result: StudyResult, trials: int) -> None:
     if result.interrupted:
         click.echo(f"stopped after {done} of {trials} trials; the same command goes on from here", err=True)
     if result.winners:
-        click.echo(f"wrote {result.directory}: winners/, pareto.csv, pareto.html, records.csv", err=True)
+        click.echo(f"wrote {result.directory}: winners/, pareto.csv, records.csv, report.html", err=True)
     else:
         click.echo(f"no candidate meets the budget yet; run more --trials, or ask for less. {nearest_text(result)}", err=True)

@@ -161,7 +161,7 @@ def storage_shown(storage: str | None) -> str:
     """A storage as it may be printed: without its password."""
     if storage is None:
         return ""
-    from archspace.study.database import storage_name
+    from archspace.study.address import storage_name
 
     return storage_name(storage)
 

@@ -36,11 +36,14 @@ def winners_table(result: StudyResult, rows: Sequence[Mapping[str, Any]], shown:
 
 def caveats(result: StudyResult) -> list[str]:
     """What to know of the metrics that a study shows: how sure they are."""
+    from archspace.objectives import notes_on
+
     question = result.question
+    notes = notes_on(question.metrics)
     device = question.profile()
-    if device is None or "latency_ms" not in question.metrics:
-        return []
-    return [f"latency_ms: one batch of {device.batch} on {device.device}, ± {device.interval_pct:.0f} % (80 % interval)"]
+    if device is not None and "latency_ms" in question.metrics:
+        notes.append(f"latency_ms: one batch of {device.batch} on {device.device}, ± {device.interval_pct:.0f} % (80 % interval)")
+    return notes
 
 
 def ranked(result: StudyResult) -> list[dict[str, Any]]:

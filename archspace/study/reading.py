@@ -13,7 +13,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from archspace.errors import ArchspaceError, StudyError, UnknownNameError
 from archspace.files import read_json, what_is_at
-from archspace.study.database import ERROR_ATTR, PROFILE_ATTR, QUESTION_ATTR, WORKER_ATTR, open_database, storage_name
+from archspace.study.address import storage_name
+from archspace.study.database import ERROR_ATTR, PROFILE_ATTR, QUESTION_ATTR, open_database
+from archspace.study.heartbeat import WORKER_ATTR
 from archspace.study.progress import StudyResult
 from archspace.study.question import Question
 from archspace.study.quiet import quiet_optuna

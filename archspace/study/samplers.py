@@ -164,6 +164,12 @@ def distribution(domain: Domain) -> CategoricalDistribution | IntDistribution | 
     if isinstance(domain, Choice):
         scalars = [value for value in domain.values if not isinstance(value, tuple)]
         return CategoricalDistribution(scalars if len(scalars) == len(domain.values) else range(len(domain.values)))
+    if domain.log:
+        return (
+            IntDistribution(int(domain.low), int(domain.high), log=True)
+            if domain.is_int
+            else FloatDistribution(domain.low, domain.high, log=True)
+        )
     if domain.is_int:
         step = int(domain.step or 1)
         return IntDistribution(int(domain.low), int(domain.low) + step * (len(domain) - 1), step=step)
@@ -177,10 +183,11 @@ def suggest(trial: optuna.Trial, name: str, domain: Domain) -> Value:
     """Ask a trial for one value of a domain."""
     found = distribution(domain)
     if isinstance(found, IntDistribution):
-        return trial.suggest_int(name, found.low, found.high, step=found.step)
+        return trial.suggest_int(name, found.low, found.high, step=found.step, log=found.log)
     if isinstance(found, FloatDistribution):
-        return round(trial.suggest_float(name, found.low, found.high, step=found.step), DIGITS)
-    value = trial.suggest_categorical(name, found.choices)
+        value = trial.suggest_float(name, found.low, found.high, step=found.step, log=found.log)
+        return value if found.log else round(value, DIGITS)
+    chosen = trial.suggest_categorical(name, found.choices)
     if isinstance(domain, Choice) and found.choices != domain.values:
-        return domain.values[int(str(value))]
-    return value
+        return domain.values[int(str(chosen))]
+    return chosen

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import optuna
 
-from archspace.study.database import fail_stale, join_shared, open_database
+from archspace.study.database import connected, join_shared
+from archspace.study.lineage import owed, queue_again
 from archspace.study.quiet import quiet_optuna
 from archspace.study.reading import read_study
 from archspace.study.run import OWN_FILES
@@ -28,7 +29,9 @@ def tidied(study: str, storage: str | None = None) -> list[str]:
             return [f"cut {cut} bytes of an unfinished line off {journal}"] if cut else []
         shared, _, limits = join_shared(storage, study)
         running = {trial.number for trial in shared.get_trials(deepcopy=False) if trial.state == optuna.trial.TrialState.RUNNING}
-        fail_stale(shared, limits)
+        optuna.storages.fail_stale_trials(shared)
+        for trial in owed(shared.get_trials(deepcopy=False)):
+            queue_again(shared, trial)
         given_up = [trial.number for trial in shared.get_trials(deepcopy=False) if trial.number in running and trial.state.is_finished()]
         return [f"gave up trial {number}: its worker has not been heard of for {limits.grace_s} s" for number in given_up]
 
@@ -38,7 +41,7 @@ def delete_study(study: str, storage: str | None = None) -> list[str]:
     with quiet_optuna():
         found = read_study(study, storage)
         if storage is not None:
-            optuna.delete_study(study_name=found.name, storage=open_database(storage))
+            optuna.delete_study(study_name=found.name, storage=connected(storage))
             return [f"deleted study {found.name} from {found.place}"]
     folder = Path(study)
     for entry in sorted(folder.iterdir()):
