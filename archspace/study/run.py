@@ -107,6 +107,7 @@ def search(
             # A database that does not answer must leave nothing behind.
             begun = begin_shared(storage, str(named), question, how, fresh=force)
             write_question(folder, question, asked, force=force)
+            say(f"study {named}: other machines join it with `archspace worker --storage URL --study {named}`")
             ran = run_shared(storage, str(named), begun, question, how, progress, say)
     if ran.traceback:
         write_text(folder / TRACEBACK_FILE, ran.traceback, force=True)

@@ -164,12 +164,10 @@ def distribution(domain: Domain) -> CategoricalDistribution | IntDistribution | 
     if isinstance(domain, Choice):
         scalars = [value for value in domain.values if not isinstance(value, tuple)]
         return CategoricalDistribution(scalars if len(scalars) == len(domain.values) else range(len(domain.values)))
+    if domain.log and domain.is_int:
+        return IntDistribution(int(domain.low), int(domain.high), log=True)
     if domain.log:
-        return (
-            IntDistribution(int(domain.low), int(domain.high), log=True)
-            if domain.is_int
-            else FloatDistribution(domain.low, domain.high, log=True)
-        )
+        return FloatDistribution(domain.low, domain.high, log=True)
     if domain.is_int:
         step = int(domain.step or 1)
         return IntDistribution(int(domain.low), int(domain.low) + step * (len(domain) - 1), step=step)

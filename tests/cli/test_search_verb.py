@@ -38,7 +38,7 @@ def test_the_studys_directory_is_named_after_the_space_and_holds_everything(arch
     assert code == 0
     assert out.startswith("shufflenet_v1: maximize stage_channels, minimize mem_elems; madds at most 140M\n")
     assert "20 trials (0 from before)" in err
-    assert "wrote runs/shufflenet_v1: winners/, pareto.csv, pareto.html, records.csv" in err
+    assert "wrote runs/shufflenet_v1: winners/, pareto.csv, report.html, records.csv" in err
     assert {path.name for path in Path("runs/shufflenet_v1").iterdir()} == FILES
 
 
