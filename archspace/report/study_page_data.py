@@ -125,6 +125,7 @@ class StudyPage:
     metrics: Sequence[MetricColumn]
     parameters: Sequence[ParameterColumn]
     winners: Sequence[int]  # rows, best first
+    first: int  # the row that is shown at first
     tables: Sequence[NetworkTable]
     candidate_tables: Sequence[int | None]
     references: Sequence[ReferencePoint]

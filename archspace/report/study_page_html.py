@@ -8,6 +8,8 @@ from html import escape
 from archspace.report.study_page_data import Importances, StudyPage
 from archspace.units import format_share
 
+SORTING = "A click on a column's name sorts; a click on a rank shows that network above and in the comparison below."
+
 
 def facts_html(page: StudyPage) -> str:
     """The facts as a list of terms."""
@@ -67,4 +69,5 @@ def winners_html(page: StudyPage) -> str:
         body.append(f"<tr data-row='{row}'>{''.join(cells)}</tr>")
     caption = "<caption class='hidden'>The winners: the Pareto front of the candidates within the budget</caption>"
     head = f"<thead><tr>{''.join(groups)}</tr><tr>{''.join(heads)}</tr></thead>"
-    return f"<table id='winners' class='list'>{caption}{head}<tbody>{''.join(body)}</tbody></table>"
+    table = f"<table id='winners' class='list'>{caption}{head}<tbody>{''.join(body)}</tbody></table>"
+    return f"<div class='scroll'>{table}</div><p class='note'>{SORTING}</p>"

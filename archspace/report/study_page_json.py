@@ -33,6 +33,7 @@ def page_data(page: StudyPage) -> dict[str, Any]:
         "metrics": [_metric(metric) for metric in page.metrics],
         "parameters": [{"name": one.name, "values": _numbers(one.values), "words": list(one.words)} for one in page.parameters],
         "winners": list(page.winners),
+        "first": page.first,
         "tables": [_table(table) for table in page.tables],
         "candidateTables": list(page.candidate_tables),
         "references": [

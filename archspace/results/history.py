@@ -23,6 +23,8 @@ def curves(question: Question, records: Sequence[Record]) -> tuple[list[Curve], 
     drawn = []
     for name, direction in question.objectives.items():
         best = best_so_far(records, name, direction)
+        if best[-1] is None:
+            continue
         factor, suffix = axis_scale(best)
         unit = " ".join(part for part in (suffix, metric_named(name).unit) if part)
         scaled = [None if value is None else value / factor for value in best]

@@ -10,13 +10,14 @@ from archspace.analysis import total_counts
 from archspace.errors import ArchspaceError
 from archspace.ir.graph import Graph
 from archspace.latency import Profile
-from archspace.objectives.metrics import measure
+from archspace.objectives.metrics import measure, metric_named
 from archspace.study import Question, Record
 from archspace.zoo import MEMBERS, build
 from archspace.zoo.published import Published, published_by_member
 
 SCALE = (0.3, 2.0)  # a published network is beside the candidates when its bounded metrics are within so much of the bound
 MOST_OF_FAMILY, MOST_OTHERS = 8, 8
+MOST_SLOWLY = 3  # of either, where a metric takes long: one that runs the network, or a function of the user's own
 SHARED = ("input", "batch", "num_classes")  # options that must be a candidate's own for the metrics to compare
 # What papers on efficient networks compare with, by family (ShuffleNet v2, table 8, and its successors).
 WELL_KNOWN = (
@@ -64,7 +65,8 @@ def references(question: Question, records: Sequence[Record], device: Profile | 
     if not any(name in nearby for name in of_family) and (nearest := _by_nearness(graphs, of_family, middle)):
         nearby = {nearest[0]: graphs[nearest[0]], **nearby}  # there is always one of the family to compare with
     family_first = sorted((name for name in of_family if name in nearby), key=lambda name: (name not in WELL_KNOWN, of_family.index(name)))
-    chosen = [*family_first[:MOST_OF_FAMILY], *_spread(_by_nearness(nearby, others, middle))[:MOST_OTHERS]]
+    most, most_others = (MOST_SLOWLY, MOST_SLOWLY) if any(map(_is_slow, question.metrics)) else (MOST_OF_FAMILY, MOST_OTHERS)
+    chosen = [*family_first[:most], *_spread(_by_nearness(nearby, others, middle))[:most_others]]
     found, left_out = [], {}
     for name in chosen:
         try:
@@ -97,9 +99,10 @@ def _built(names: Sequence[str], shared: Mapping[str, Any]) -> dict[str, Graph]:
 
 
 def _limits(question: Question, records: Sequence[Record]) -> dict[str, tuple[float, float]]:
-    """Metric -> (least, most) of a network nearby: around the bounds and held values, else around what was found."""
+    """Metric -> (least, most) of a network nearby: around the bounds and held values that are soon had, else around what was found."""
     low, high = SCALE
-    limits = {name: (low * value, high * value) for name, value in {**question.bounds, **question.hold}.items()}
+    asked = {**question.bounds, **question.hold}
+    limits = {name: (low * value, high * value) for name, value in asked.items() if not _is_slow(name)}
     if not limits:
         found = [record.metrics["madds"] for record in records if record.feasible]
         limits = {"madds": (low * min(found), high * max(found))} if found else {}
@@ -132,6 +135,10 @@ def _spread(names: Sequence[str]) -> list[str]:
     """The first of each family before the second of any."""
     families = [MEMBERS[name][0] for name in names]
     return [name for _, name in sorted(enumerate(names), key=lambda pair: families[: pair[0]].count(families[pair[0]]))]
+
+
+def _is_slow(name: str) -> bool:
+    return metric_named(name).is_slow
 
 
 def _madds(graph: Graph) -> int:

@@ -17,7 +17,7 @@ from archspace.results.history import curves
 from archspace.results.importance import importances
 from archspace.results.networks import network_table
 from archspace.results.references import SHARED, Reference, References, nearest_reference, references
-from archspace.results.words import facts, notes_of, question_words
+from archspace.results.words import facts, nearest, notes_of, question_words
 from archspace.study import Question, Record, StudyResult
 from archspace.study.records import key_of
 from archspace.zoo import chosen_options
@@ -67,6 +67,7 @@ def study_page(result: StudyResult, notes: Sequence[str] = ()) -> StudyPage:
         metrics=metric_columns(question, records),
         parameters=parameter_columns(records),
         winners=winners,
+        first=winners[0] if winners else rows[nearest(question, records).number],
         tables=tables.kept,
         candidate_tables=candidate_tables,
         references=points,

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from archspace.latency import Profile, predict
 from archspace.objectives.metrics import metric_named, metric_text
 from archspace.results.references import References
-from archspace.study import Question, StudyResult
+from archspace.study import Question, Record, StudyResult
 from archspace.study.records import key_of
 from archspace.units import format_count, format_share
 
@@ -49,12 +49,26 @@ def facts(result: StudyResult, device: Profile | None) -> dict[str, str]:
     return found
 
 
+def nearest(question: Question, records: Sequence[Record]) -> Record:
+    """The measured record that exceeds its worst bound by the least. Raises ValueError where none is measured."""
+    measured = [record for record in records if record.metrics]
+    return min(measured, key=lambda record: max((record.metrics[name] / most for name, most in question.bounds.items()), default=0.0))
+
+
 def notes_of(result: StudyResult, device: Profile | None, beside: References, notes: Sequence[str]) -> list[str]:
     """What to know before the numbers are believed, the caller's notes last."""
     question = result.question
     found = []
     if result.interrupted:
         found.append("The study was interrupted: trials are left, and the same command goes on.")
+    if not result.feasible:
+        close = nearest(question, result.records)
+        beyond = [
+            f"{name} {metric_text(name, close.metrics[name])} (at most {metric_text(name, most)})"
+            for name, most in question.bounds.items()
+            if close.metrics[name] > most
+        ]
+        found.append(f"No candidate meets the budget. Trial {close.number} comes nearest: {_listed(beyond)}.")
     if device and LATENCY in question.metrics:
         found.append(
             f"{LATENCY} is predicted, not measured: one batch of {device.batch} on {device.device}, "

@@ -42,6 +42,7 @@ PAGE = StudyPage(
     metrics=[MADDS, PARAMS],
     parameters=[ParameterColumn("width", [1.0, 0.5, 9.0])],
     winners=[1],
+    first=1,
     tables=[TABLE, TABLE],
     candidate_tables=[None, 0, None],
     references=[ReferencePoint("published", "about", "width=1", {"madds": 58e6}, {"madds": "58M"}, 1)],
@@ -113,6 +114,7 @@ def test_the_winners_table_has_their_metrics_and_what_varies() -> None:
     assert re.findall(r"<button type='button'>([^<]+)</button>", text) == ["rank", "trial", "madds", "params", "width"]
     assert re.findall(r"data-sort='([^']+)'", text) == ["1", "1", "50000000.0", "1300000", "0.5"]
     assert winners_html(replace(PAGE, winners=[])) == "<p>No candidate meets the budget.</p>"
+    assert "A click on a column's name sorts" in text
 
 
 def test_importances_are_bars_as_long_as_their_shares() -> None:

@@ -69,11 +69,12 @@ def test_without_bounds_the_candidates_set_the_scale_and_there_is_always_one_of_
 
 
 def test_a_network_without_the_metric_is_left_out_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "score_of_stages.py").write_text("def of(graph): return {'fenet': 1.0}[graph.name]\n", encoding="utf-8")
+    (tmp_path / "score_of_names.py").write_text("def of(graph): return {'shufflenet_v2': 1.0}[graph.name]\n", encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
-    found = references(question({"madds": 300e6}, objectives={"python:score_of_stages:of": "maximize"}), [], None)
-    assert [one.name for one in found.found] == ["fenet_1x"]
-    assert "raised KeyError: 'mobilenet_v2'" in found.left_out["mobilenet_v2_1x"]
+    found = references(question({"madds": 300e6}, objectives={"python:score_of_names:of": "maximize"}), [], None)
+    assert {one.family for one in found.found} == {"shufflenet_v2"}
+    assert len(found.found) == len(found.left_out) == 3  # fewer than usual: a function of the user's own may take long
+    assert all(f"raised KeyError: '{MEMBERS[name][0]}'" in why for name, why in found.left_out.items())
 
 
 def test_a_network_that_two_papers_print_is_one_point() -> None:

@@ -247,7 +247,9 @@ def test_what_cannot_be_said_of_few_trials_is_said_to_be_missing(studies: dict[s
     assert "No candidate meets the budget." in found.text("main")
     assert found.points("outside") == 6
     assert not found.page.is_visible("#compare")
-    assert found.text("#panel").startswith("Trial 0 outside the budget")
+    nearest = min(studies["nothing within the budget"][0].records, key=lambda record: record.metrics["madds"])
+    assert found.text("#panel").startswith(f"Trial {nearest.number} outside the budget")
+    assert f"No candidate meets the budget. Trial {nearest.number} comes nearest: madds " in found.text(".notes")
 
 
 def test_notes_are_words_and_never_markup(shown: Opened) -> None:

@@ -2,7 +2,7 @@
 const SVG = "http://www.w3.org/2000/svg";
 const PARALLEL = { height: 430, top: 62, bottom: 26, side: 46, least: 84, rail: 22, hit: 30 };
 const VIRIDIS = ["#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30", "#f4d51f"]; // its last, a little darker for white paper
-const MOST_TICKS = 6;
+const MOST_TICKS = 6, LEAST_GAP = 0.06; // of an axis
 
 function svg(tag, attributes = {}, text = null) {
   const node = document.createElementNS(SVG, tag);
@@ -21,10 +21,11 @@ function mixed(share) {
 
 const plain = (value) => String(Number(value.toPrecision(4)));
 
-/** Ticks at every value where they are few, else at round steps. */
+/** Ticks at every value where they are few and apart, else at round steps. */
 function ticksOf(values, low, high) {
   const distinct = [...new Set(values)].sort((a, b) => a - b);
-  if (distinct.length <= MOST_TICKS) return distinct;
+  const areApart = distinct.every((value, i) => i === 0 || value - distinct[i - 1] >= (high - low) * LEAST_GAP);
+  if (distinct.length <= MOST_TICKS && areApart) return distinct;
   const raw = (high - low) / (MOST_TICKS - 1);
   const power = 10 ** Math.floor(Math.log10(raw));
   const step = [1, 2, 2.5, 5, 10].map((factor) => factor * power).find((one) => one >= raw);

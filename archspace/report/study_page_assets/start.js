@@ -1,8 +1,8 @@
-// Everything is drawn once, then the first winner (or else the first candidate) is chosen.
+// Everything is drawn once, then one network is chosen: the first winner, or what came nearest to the budget.
 startWinners();
 startCompare();
 startParallel();
 Promise.all([startPareto(), startHistory()]).then(() => {
-  choose("candidate", data.winners.length ? data.winners[0] : 0);
+  choose("candidate", data.first);
   document.body.dataset.ready = "yes";
 });
