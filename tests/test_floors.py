@@ -19,7 +19,7 @@ FLOORS = {
     "errors": (0, "base"), "units": (0, "base"), "files": (0, "base"), "settings": (0, "base"),
     "ir": (1, "ir"),
     "analysis": (2, "analysis"), "zoo": (2, "zoo"),
-    "latency": (3, "latency"), "space": (3, "space"),
+    "latency": (3, "latency"), "space": (3, "space"), "accuracy": (3, "accuracy"),
     "rules": (4, "rules"),
     "study": (5, "study"), "pytorch": (5, "pytorch"), "onnx": (5, "onnx"), "report": (5, "report"),
     "results": (6, "results"), "timing": (6, "timing"),

@@ -57,7 +57,6 @@ class Fitted:
     form: Form
     intercept: float
     coefficients: dict[str, float]
-    means: dict[str, float]
     recipes: dict[str, float]
     tags: dict[str, float] = field(default_factory=dict)
 
@@ -84,7 +83,7 @@ def tag_of(row: Row) -> str:
     return "" if row.recipe == "paper" else f"{row.recipe}:{row.tag}"
 
 
-def fit(rows: Sequence[Row], form: Form = Form()) -> Fitted:  # noqa: B008, a frozen value
+def fit(rows: Sequence[Row], form: Form = Form()) -> Fitted:
     """Weighted ridge regression. Signs are held by fitting each free coefficient as a difference of two that are not negative."""
     raw = np.array([[value_of(row, name) for name in form.features] for row in rows])
     means, scales = raw.mean(0), raw.std(0)
@@ -108,7 +107,6 @@ def fit(rows: Sequence[Row], form: Form = Form()) -> Fitted:  # noqa: B008, a fr
         form,
         float(found[-1] - per_unit @ means),
         dict(zip(form.features, map(float, per_unit), strict=True)),
-        dict(zip(form.features, map(float, means), strict=True)),
         dict(zip(recipe_names, map(float, found[n : n + m]), strict=True)),
         dict(zip(tag_names, map(float, found[n + m : -1]), strict=True)),
     )
@@ -139,7 +137,7 @@ class Unseen:
 Fit = Callable[[Sequence[Row]], Fitted]
 
 
-def leave_family_out(rows: Sequence[Row], form: Form = Form()) -> list[Unseen]:  # noqa: B008, a frozen value
+def leave_family_out(rows: Sequence[Row], form: Form = Form()) -> list[Unseen]:
     """Each row by a fit on the other families; recipe effects are those of the other families too."""
     found: dict[int, Unseen] = {}
     for family in sorted({row.family for row in rows}):

@@ -100,4 +100,7 @@ def gaussian_process(x: np.ndarray, y: np.ndarray, weights: np.ndarray, unseen: 
     return np.asarray(model.fit(x, y).predict(unseen))
 
 
-LEARNERS: dict[str, Learner] = {"gradient-boosted trees, recipes as columns": boosted, "Gaussian process, recipes as columns": gaussian_process}
+LEARNERS: dict[str, Learner] = {
+    "gradient-boosted trees, recipes as columns": boosted,
+    "Gaussian process, recipes as columns": gaussian_process,
+}
