@@ -20,7 +20,7 @@ FLOORS = {
     "version": (0, "base"),
     "ir": (1, "ir"),
     "analysis": (2, "analysis"), "zoo": (2, "zoo"),
-    "latency": (3, "latency"), "space": (3, "space"),
+    "latency": (3, "latency"), "space": (3, "space"), "accuracy": (3, "accuracy"),
     "rules": (4, "rules"),
     "pytorch": (5, "pytorch"), "onnx": (5, "onnx"), "report": (5, "report"),
     "objectives": (6, "objectives"), "timing": (6, "timing"),

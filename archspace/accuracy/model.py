@@ -53,7 +53,6 @@ class HeldOut:
     networks: int
     families: int
     mae_pct: float  # points of top-1 error, each network once
-    half_width_pct: float  # 80 % of the networks are within this many points
     coverage_80_share: float  # what intervals covered when each family's came from the others
     spearman: float  # timm's rows of all sizes
     bands: tuple[Band, ...]
@@ -68,9 +67,9 @@ class Model:
     intercept: float
     coefficients: tuple[tuple[int, float], ...]  # (place in NAMES, per unit of the feature), those that are not 0
     ranges: tuple[tuple[float, float], ...]  # of every feature, in the order of NAMES
-    means: tuple[float, ...]  # of the features with a coefficient, and what their distance is measured in
-    distance: tuple[tuple[float, ...], ...]
-    largest_distance: float
+    means: tuple[float, ...]  # of every feature
+    distance: tuple[tuple[float, ...], ...]  # what `distance_of` measures in: a row and a column per feature
+    usual_distance: float  # 19 in 20 networks of the fit are at most that far off
     half_width_log: float  # of the 80 % interval, in log(error - floor)
     recipes: Mapping[str, float]  # name -> what it adds to log(error - floor); the reference's 0
     recipe_texts: Mapping[str, str]
@@ -98,8 +97,8 @@ class Model:
         return self.recipes[name]
 
     def distance_of(self, values: Sequence[float]) -> float:
-        """How unlike the networks of the fit one is, all features with a coefficient together: its leverage."""
-        apart = [values[place] - mean for (place, _), mean in zip(self.coefficients, self.means, strict=True)]
+        """How unlike the networks of the fit one is, in all features together: its leverage (x - mean)^T (X^T X)^-1 (x - mean)."""
+        apart = [value - mean for value, mean in zip(values, self.means, strict=True)]
         return sum([a * sum([r * b for r, b in zip(row, apart, strict=True)]) for a, row in zip(apart, self.distance, strict=True)])
 
 
@@ -110,7 +109,7 @@ def shipped() -> Model:
 
 
 def load_model(path: Path) -> Model:
-    """A fitted prior from its JSON. Raises FileError for another file, and for one that does not agree with the features of this version."""
+    """A fitted prior from its JSON. Raises FileError for another file, and for one of other features than this version's."""
     data = read_json(path)
     if not isinstance(data, dict) or data.get("archspace_prior") != VERSION:
         raise FileError(f"{path}: must be a fitted prior of version {VERSION}, as studies/prior writes it, but is not")
@@ -118,9 +117,9 @@ def load_model(path: Path) -> Model:
         model = _model(data)
     except (KeyError, TypeError, ValueError) as error:
         raise FileError(f"{path}: a fitted prior must have every key in its form, but got {type(error).__name__}: {error}") from None
-    size = len(model.coefficients)
+    size = len(NAMES)
     if any(low > high for low, high in model.ranges) or [len(row) for row in model.distance] != [size] * size:
-        raise FileError(f"{path}: ranges must ascend, and the distance must have a row and a column for each of the {size} coefficients")
+        raise FileError(f"{path}: ranges must ascend, and the distance must have a row and a column for each of the {size} features")
     return model
 
 
@@ -136,9 +135,9 @@ def _model(data: Mapping[str, Any]) -> Model:
         intercept=float(data["intercept"]),
         coefficients=tuple([(NAMES.index(name), float(features[name]["coefficient"])) for name in used]),
         ranges=tuple([(float(features[name]["low"]), float(features[name]["high"])) for name in NAMES]),
-        means=tuple([float(features[name]["mean"]) for name in used]),
+        means=tuple([float(features[name]["mean"]) for name in NAMES]),
         distance=tuple([tuple([float(x) for x in row]) for row in data["distance"]]),
-        largest_distance=float(data["largest_distance"]),
+        usual_distance=float(data["usual_distance"]),
         half_width_log=float(data["half_width_log"]),
         recipes={REFERENCE: 0.0, **{name: float(row["effect"]) for name, row in data["recipes"].items()}},
         recipe_texts={REFERENCE: data["reference"], **{name: row["text"] for name, row in data["recipes"].items()}},

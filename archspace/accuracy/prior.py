@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import exp
+from math import exp, sinh
 
 from archspace.accuracy.features import NAMES, Reading, read
 from archspace.accuracy.model import REFERENCE, Band, Model, shipped
@@ -12,6 +12,8 @@ from archspace.ir.graph import Graph, require_graph
 from archspace.units import format_count, format_share
 
 BAND_GMADDS = (0.35, 0.6)  # the band that is quoted wherever a prior is shown
+EXAMPLE_PCT = 30.0
+SLACK = 0.05  # of a range's width: how far shares and what is said per layer may be out of it, unsaid
 READ_SHARE = 0.98  # multiply-adds that must be in convolutions and linears
 
 BASELINE_WORDS = {"params": "params", "acts": "activations", "madds": "multiply-adds"}
@@ -75,13 +77,15 @@ def recipes() -> dict[str, str]:
 
 
 def quality_text(prior: Prior | None = None) -> str:
-    """One line that goes with every prior that is shown: its interval, and how well it ranks families that no fit has seen."""
-    held_out = shipped().held_out
-    half = held_out.half_width_pct if prior is None else prior.half_width_pct
+    """One line that goes with every prior that is shown: its interval, and how well it ranks families that no fit has seen.
+
+    Without a prior, the interval is that at an error of 30 %.
+    """
+    half = f"±{prior.half_width_pct if prior else _half_width_pct(EXAMPLE_PCT):.1f} points{'' if prior else f' at {EXAMPLE_PCT:g} %'}"
     band = quoted_band()
     beside = ", ".join(f"{BASELINE_WORDS[name]} {_two(value)}" for name, value in band.baselines.items())
     return (
-        f"prior, not a measurement: ±{half:.1f} points (80 % interval); leave-one-family-out Spearman {_two(band.spearman)} in {band.text}"
+        f"prior, not a measurement: {half} (80 % interval); leave-one-family-out Spearman {_two(band.spearman)} in {band.text}"
         f" ({beside}), {band.rows} networks, recipes known"
     )
 
@@ -89,6 +93,12 @@ def quality_text(prior: Prior | None = None) -> str:
 def quoted_band() -> Band:
     """The band that `quality_text` quotes."""
     return next(band for band in shipped().held_out.bands if (band.low_gmadds, band.high_gmadds) == BAND_GMADDS)
+
+
+def _half_width_pct(error_pct: float) -> float:
+    """Half of the interval around an error, in points."""
+    model = shipped()
+    return (error_pct - model.floor_pct) * sinh(model.half_width_log)
 
 
 def _two(value: float) -> str:
@@ -105,11 +115,12 @@ def _outside(graph: Graph, reading: Reading, model: Model) -> tuple[str, ...]:
     found = []
     values = reading.values
     for name, value, (low, high) in zip(NAMES, values, model.ranges, strict=True):
-        if not low <= value <= high:
+        slack = 0.0 if name.startswith("log_") else SLACK * (high - low)
+        if not low - slack <= value <= high + slack:
             found.append(f"{WORDS.get(name, name)}: {_shown(name, value)}, fitted on {_shown(name, low)} to {_shown(name, high)}")
-    distance = model.distance_of(values)
-    if distance > model.largest_distance:
-        found.append(f"no network of the fit is like it: {distance / model.largest_distance:.2g} times as far off as the oddest of them")
+    distance = model.distance_of(values) / model.usual_distance
+    if distance > 1:
+        found.append(f"all in all it is unlike the networks of the fit: {distance:.2g} times as far off as 19 in 20 of them")
     if reading.classes != model.classes:
         found.append(f"classes: {reading.classes}, fitted on ImageNet's {model.classes}")
     unknown = sorted({type(node.op).__name__ for node in graph.nodes} - model.op_kinds)

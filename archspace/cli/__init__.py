@@ -21,6 +21,7 @@ VERBS: dict[str, str] = {
     "rule": "List the design rules, or print the manual page of one.",
     "check": "Hold a network against bounds and rules; a gate for CI.",
     "latency": "Predict how long a network takes on a device: per block and op, and why.",
+    "prior": "Say what published results suggest of a network's ImageNet error: a prior with its interval.",
     "devices": "List the devices that latency is predicted for, show one, add and remove your own.",
     "reuse": "Count the channels that blocks hand on to later blocks unchanged.",
     "zoo": "List families and published members, or the options of one family.",

@@ -57,7 +57,6 @@ class Fitted:
     form: Form
     intercept: float
     coefficients: dict[str, float]
-    means: dict[str, float]
     recipes: dict[str, float]
     tags: dict[str, float] = field(default_factory=dict)
 
@@ -108,7 +107,6 @@ def fit(rows: Sequence[Row], form: Form = Form()) -> Fitted:
         form,
         float(found[-1] - per_unit @ means),
         dict(zip(form.features, map(float, per_unit), strict=True)),
-        dict(zip(form.features, map(float, means), strict=True)),
         dict(zip(recipe_names, map(float, found[n : n + m]), strict=True)),
         dict(zip(tag_names, map(float, found[n + m : -1]), strict=True)),
     )

@@ -18,10 +18,11 @@ def in_band(rows: Sequence[Row], low: float, high: float | None, source: str = T
 
 
 def spearman(a: Sequence[float], b: Sequence[float], places: Sequence[int]) -> float:
-    """Spearman's correlation of two columns on some rows, ties by their mean rank. nan below three rows."""
-    if len(places) < 3:
+    """Spearman's correlation of two columns on some rows, ties by their mean rank. nan where one is constant."""
+    left, right = [a[i] for i in places], [b[i] for i in places]
+    if len(set(left)) < 2 or len(set(right)) < 2:
         return float("nan")
-    return float(spearmanr([a[i] for i in places], [b[i] for i in places]).statistic)
+    return float(spearmanr(left, right).statistic)
 
 
 def mae_pct(rows: Sequence[Row], predicted: Sequence[float], source: str | None = None) -> float:
@@ -30,17 +31,17 @@ def mae_pct(rows: Sequence[Row], predicted: Sequence[float], source: str | None 
     return float(np.average([error for error, _ in chosen], weights=[weight for _, weight in chosen]))
 
 
-def quantile_80(values: Sequence[float], weights: Sequence[float]) -> float:
-    """The value that 80 % of the weight is at or below."""
+def quantile(values: Sequence[float], weights: Sequence[float], share: float = 0.8) -> float:
+    """The value that a share of the weight is at or below."""
     order = np.argsort(values)
     total = np.cumsum(np.array(weights)[order])
-    return float(np.array(values)[order][np.searchsorted(total, 0.8 * total[-1])])
+    return float(np.array(values)[order][np.searchsorted(total, share * total[-1])])
 
 
 def width_without(rows: Sequence[Row], residuals: Sequence[float], family: str) -> float:
     """Half of the interval that 80 % of the other families' networks are in."""
     others = [(abs(r), row.weight) for row, r in zip(rows, residuals, strict=True) if row.family != family]
-    return quantile_80([r for r, _ in others], [w for _, w in others])
+    return quantile([r for r, _ in others], [w for _, w in others])
 
 
 def coverage_80(rows: Sequence[Row], residuals: Sequence[float]) -> dict[str, float]:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from fit import Fitted, Form, Unseen, fit, leave_family_out, tag_of, value_of
 from forms import BASELINES, compare
-from judge import BANDS, coverage_80, in_band, judge, mae_pct, quantile_80, spearman, width_without
+from judge import BANDS, coverage_80, in_band, judge, mae_pct, quantile, spearman, width_without
 from rows import PAPERS, TIMM, Row, families, paper_rows, timm_rows, weighted
 from tables import RECIPES, REFERENCE
 
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
     form = Form()
     fitted, unseen = fit(rows, form), leave_family_out(rows, form)
     baselines = {name: leave_family_out(rows, Form(features=(name,))) for name in BASELINES}
-    write("rows", row_lines(rows, fitted, unseen))
+    write("rows", row_lines(rows, fitted, unseen, baselines))
     write("bands", band_lines(rows, form, unseen, baselines))
     write("families", family_lines(rows, form, unseen))
     write("recipes", recipe_lines(rows, fitted))
@@ -61,8 +61,10 @@ def predicted(form: Form, unseen: Sequence[Unseen]) -> list[float]:
     return [form.floor_pct + float(np.exp(min(5.0, one.network + one.recipe))) for one in unseen]
 
 
-def row_lines(rows: Sequence[Row], fitted: Fitted, unseen: Sequence[Unseen]) -> Lines:
+def row_lines(rows: Sequence[Row], fitted: Fitted, unseen: Sequence[Unseen], baselines: Mapping[str, Sequence[Unseen]]) -> Lines:
     """Every row: what was published, the features, what the fit says of it, and what one without its family does."""
+    form = fitted.form
+    errors = {"": predicted(form, unseen)} | {f"_{name.removeprefix('log_')}": predicted(form, own) for name, own in baselines.items()}
     return [
         {
             "source": row.source,
@@ -79,9 +81,9 @@ def row_lines(rows: Sequence[Row], fitted: Fitted, unseen: Sequence[Unseen]) -> 
             "fitted_recipe": f"{fitted.of_recipe(row):.6f}",
             "unseen_network": f"{one.network:.6f}",
             "unseen_recipe": f"{one.recipe:.6f}",
-            "unseen_pct": f"{error:.6f}",
+            **{f"unseen{name}_pct": f"{of[i]:.6f}" for name, of in errors.items()},
         }
-        for row, one, error in zip(rows, unseen, predicted(fitted.form, unseen), strict=True)
+        for i, (row, one) in enumerate(zip(rows, unseen, strict=True))
     ]
 
 
@@ -188,7 +190,7 @@ def family_lines(rows: Sequence[Row], form: Form, unseen: Sequence[Unseen]) -> L
 
 
 def recipe_lines(rows: Sequence[Row], fitted: Fitted) -> Lines:
-    """What a recipe and each of its tags are worth: as a factor of error - floor, and in points for a network with 30 % at the reference."""
+    """What a recipe and each of its tags are worth: a factor of error - floor, and points for a network with 30 % at the reference."""
     times = Counter([tag_of(row) for row in rows])
     lines = []
     for recipe, effect in fitted.recipes.items():
@@ -211,9 +213,11 @@ def to_json(rows: Sequence[Row], fitted: Fitted, unseen: Sequence[Unseen], basel
     form, weights = fitted.form, [row.weight for row in rows]
     used = [name for name in NAMES if fitted.coefficients.get(name)]
     values = {name: [value_of(row, name) for row in rows] for name in NAMES}
-    apart = np.array([[v - fitted.means[name] for v in values[name]] for name in used]).T
+    means = {name: float(np.average(values[name], weights=weights)) for name in NAMES}
+    apart = np.array([[v - means[name] for v in values[name]] for name in NAMES]).T
     scale = apart.std(0)
-    inverse = np.linalg.inv((apart * np.array(weights)[:, None]).T @ apart + np.diag(form.ridge / scale**2))
+    standard = apart / scale
+    inverse = np.linalg.inv((standard * np.array(weights)[:, None]).T @ standard + np.eye(len(NAMES))) / np.outer(scale, scale)
     leverage = np.einsum("ij,jk,ik->i", apart, inverse, apart)
     left = residuals(rows, form, unseen)
     of_family = coverage_80(rows, left)
@@ -227,15 +231,16 @@ def to_json(rows: Sequence[Row], fitted: Fitted, unseen: Sequence[Unseen], basel
         "intercept": digits(fitted.intercept),
         "features": {
             name: {
-                **({"coefficient": digits(fitted.coefficients[name]), "mean": digits(fitted.means[name])} if name in used else {}),
+                **({"coefficient": digits(fitted.coefficients[name])} if name in used else {}),
+                "mean": digits(means[name]),
                 "low": digits(min(values[name]), -1),
                 "high": digits(max(values[name]), 1),
             }
             for name in NAMES
         },
         "distance": [[digits(x) for x in line] for line in inverse],
-        "largest_distance": digits(float(np.max(leverage)), 1),
-        "half_width_log": digits(quantile_80([abs(r) for r in left], weights)),
+        "usual_distance": digits(quantile(list(leverage), weights, 0.95)),
+        "half_width_log": digits(quantile([abs(r) for r in left], weights)),
         "recipes": {name: {"effect": digits(effect), "text": RECIPES[name].text} for name, effect in fitted.recipes.items()},
         "classes": 1000,
         "op_kinds": sorted(set().union(*[row.kinds for row in rows])),
@@ -244,7 +249,6 @@ def to_json(rows: Sequence[Row], fitted: Fitted, unseen: Sequence[Unseen], basel
             "networks": len(network_means(rows, range(len(rows)))),
             "families": len(of_family),
             "mae_pct": round(judged.mae_pct, 2),
-            "half_width_pct": round(quantile_80([abs(e - row.error_pct) for row, e in zip(rows, errors, strict=True)], weights), 1),
             "coverage_80_share": round(float(np.average([of_family[row.family] for row in rows], weights=weights)), 2),
             "spearman": round(judged.overall, 2),
             "bands": [band_json(rows, unseen, baselines, low, high) for low, high in BANDS],
