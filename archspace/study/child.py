@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from queue import SimpleQueue
 from threading import Thread
 from time import sleep
@@ -83,10 +84,8 @@ class Child:
         self._process.kill()
         self._process.wait()
         self._answers.close()
-        try:
+        with suppress(OSError):  # what was not sent yet cannot be sent any more
             self._requests.close()
-        except OSError:
-            pass  # what was not sent yet cannot be sent any more
 
     def _died(self) -> ChildDiedError:
         self._process.kill()  # one that closed its pipe but lives on is of no use either
