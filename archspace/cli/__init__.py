@@ -26,6 +26,7 @@ VERBS: dict[str, str] = {
     "zoo": "List families and published members, or the options of one family.",
     "search": "Search a design space under a budget; resumable.",
     "worker": "Join a search that other machines share.",
+    "improve": "Search around a network for what is better, and show what changed and what it gained.",
     "build": "Build a network as a PyTorch module, check it and save it.",
     "calibrate": "Measure this machine for a minute and fit its latency profile.",
     "measure": "Time networks on this machine, side by side, with the noise floor.",

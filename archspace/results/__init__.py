@@ -1,4 +1,4 @@
-"""What a search leaves behind: its files, and its winners built, checked and timed."""
+"""What a search leaves behind: its files, its winners built, checked and timed, and what it found near an existing network."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from archspace.errors import MissingPackageError
 
 try:
     from archspace.results.files import write_results
+    from archspace.results.improvement import Improvement, Variant, improve
     from archspace.results.verify_rows import Check, Verified
     from archspace.results.verifying import verify
 except ModuleNotFoundError as error:
     raise MissingPackageError(error.name or "optuna", "search") from None
 
-__all__ = ["Check", "Verified", "verify", "write_results"]
+__all__ = ["Check", "Improvement", "Variant", "Verified", "improve", "verify", "write_results"]
