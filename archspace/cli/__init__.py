@@ -29,6 +29,7 @@ VERBS: dict[str, str] = {
     "search": "Search a design space under a budget; resumable.",
     "study": "List, show, export, report and tidy the studies that searches left.",
     "worker": "Join a search that other machines share.",
+    "improve": "Search around a network for what is better, and show what changed and what it gained.",
     "build": "Build a network as a PyTorch module, check it and save it.",
     "calibrate": "Measure this machine for a minute and fit its latency profile.",
     "measure": "Time networks on this machine, side by side, with the noise floor.",

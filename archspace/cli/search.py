@@ -67,8 +67,8 @@ def command(space_file: str, directory: str | None, form: str, trials: int, **op
     """
     space = Space.load(space_file)
     bounds = {metric: read(options[name]) for name, (metric, read) in BOUNDS.items() if options[name] is not None}
-    bounds.update(_read_bounds(options["most"], bounds))
-    objectives = _read_objectives({way: options[way] for way in DIRECTIONS})
+    bounds.update(read_bounds(options["most"], bounds))
+    objectives = read_objectives({way: options[way] for way in DIRECTIONS})
     hold = _read_hold(options["hold"])
 
     from archspace.results import write_results
@@ -112,7 +112,7 @@ def command(space_file: str, directory: str | None, form: str, trials: int, **op
     return 0 if rows and all(one.ok for one in verified) else 1
 
 
-def _read_objectives(names: dict[Direction, tuple[str, ...]]) -> dict[str, Direction] | None:
+def read_objectives(names: dict[Direction, tuple[str, ...]]) -> dict[str, Direction] | None:
     """Metric -> direction; None when none is given."""
     objectives: dict[str, Direction] = {}
     for way, metrics in names.items():
@@ -123,7 +123,7 @@ def _read_objectives(names: dict[Direction, tuple[str, ...]]) -> dict[str, Direc
     return objectives or None
 
 
-def _read_bounds(words: tuple[str, ...], given: Mapping[str, float]) -> dict[str, float]:
+def read_bounds(words: tuple[str, ...], given: Mapping[str, float]) -> dict[str, float]:
     """METRIC=VALUE words as metric -> most."""
     from archspace.objectives import metric_named
 
