@@ -14,7 +14,7 @@ from archspace.cli.output import emit
 from archspace.cli.progress import search_bar
 from archspace.cli.storage import storage_option
 from archspace.cli.verified import check_verify, say_verified, verified_data, verified_of, verified_records, verified_tables, verify_options
-from archspace.cli.winners import caveats, flat_rows, nearest_text, winners_table
+from archspace.cli.winners import flat_rows, nearest_text, winners_table
 from archspace.errors import LawError, UnknownNameError
 from archspace.settings import BOUNDS
 from archspace.space import Space
@@ -98,7 +98,7 @@ def command(space_file: str, directory: str | None, form: str, trials: int, **op
             progress=report,
             say=lambda text: click.echo(text, err=True),
         )
-    rows = write_results(result, notes=caveats(result))
+    rows = write_results(result)
     verified = verified_of(result, options["verify"], options["verify_backend"], force=options["force"])
     emit(
         form,

@@ -9,7 +9,7 @@ import click
 
 from archspace.cli.output import Table, emit, output_options
 from archspace.cli.storage import storage_option
-from archspace.cli.winners import caveats, flat_rows, nearest_text, ranked, winners_table
+from archspace.cli.winners import flat_rows, nearest_text, ranked, winners_table
 from archspace.errors import LawError, StudyError
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def report_command(study: str, output: str | None, force: bool, storage: str | N
     if output is None and not found.result.directory.is_dir():
         raise LawError(f"study {found.name} has no folder here to put its report in. Say where with -o report.html")
     path = check_writable(output, force=force) if output is not None else found.result.directory / "report.html"
-    study_report(found.result, path, notes=caveats(found.result))
+    study_report(found.result, path)
     click.echo(f"wrote {path}", err=True)
     return 0
 

@@ -17,6 +17,7 @@ def winners_table(result: StudyResult, rows: Sequence[Mapping[str, Any]], shown:
     """The Pareto front, best in the first objective first. rows: the winners' records with their ranks, and their graphs if written."""
     from archspace.objectives import metric_text
     from archspace.report.tables import options_text
+    from archspace.results.trust import trust_notes
 
     question = result.question
     written = any("graph" in row for row in rows)
@@ -31,19 +32,7 @@ def winners_table(result: StudyResult, rows: Sequence[Mapping[str, Any]], shown:
         for row in rows[:shown]
     ]
     notes = [f"... and {len(rows) - shown} more on the front, in {result.directory / 'pareto.csv'}"] if len(rows) > shown else []
-    return Table(columns, cells, str(question), [*notes, *caveats(result)], optional=("params", "<graph"))
-
-
-def caveats(result: StudyResult) -> list[str]:
-    """What to know of the metrics that a study shows: how sure they are."""
-    from archspace.objectives import notes_on
-
-    question = result.question
-    notes = notes_on(question.metrics)
-    device = question.profile()
-    if device is not None and "latency_ms" in question.metrics:
-        notes.append(f"latency_ms: one batch of {device.batch} on {device.device}, ± {device.interval_pct:.0f} % (80 % interval)")
-    return notes
+    return Table(columns, cells, str(question), [*notes, *trust_notes(result)], optional=("params", "<graph"))
 
 
 def ranked(result: StudyResult) -> list[dict[str, Any]]:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from importlib.metadata import version
 
-from archspace.latency import Profile, predict
+from archspace.latency import Profile
 from archspace.objectives.metrics import metric_named, metric_text
 from archspace.results.references import References
+from archspace.results.trust import trust_notes
 from archspace.study import Question, Record, StudyResult
 from archspace.study.records import key_of
-from archspace.units import format_count, format_share
-
-MOST_PREDICTED = 40  # winners whose predictions are asked what they extrapolate
-LATENCY = "latency_ms"
-VALUE = re.compile(r"^[0-9.]+[KMGT]? ")  # what a reason begins with, another number for each network
+from archspace.units import format_share
+from archspace.version import VERSION
 
 
 def question_words(question: Question) -> str:
@@ -33,16 +29,16 @@ def facts(result: StudyResult, device: Profile | None) -> dict[str, str]:
     distinct = len({key_of(record.options) for record in records})
     broken = sum(not record.metrics for record in records)
     found = {
-        "Space": f"{question.space.name}, family {question.space.family}",
+        "Space": f"{question.space.name}, family {question.space.family} ({question.space.digest[:12]})",
         "Trials": f"{len(records)}, {distinct} different candidates" + (f", {broken} not measured" if broken else ""),
         "Within the budget": f"{result.feasible} ({format_share(result.feasible / len(records))})",
         "Pareto front": f"{len(result.winners)} networks",
         "Sampler": f"{question.sampler}, seed {question.seed}",
-        "archspace": version("archspace"),
+        "archspace": VERSION,
     }
     if device:
         threads = f", {device.threads} thread{'s' if device.threads > 1 else ''}" if device.threads else ""
-        found["Device"] = f"{device.device}: {device.title}"
+        found["Device"] = f"{device.device}: {device.title} ({question.device_id()})"
         found["Measured as"] = f"{device.runtime}, batch {device.batch}, {device.dtype}{threads}"
     if question.space.constants:
         found["Constants"] = ", ".join(f"{name}={value}" for name, value in question.space.constants.items())
@@ -55,7 +51,7 @@ def nearest(question: Question, records: Sequence[Record]) -> Record:
     return min(measured, key=lambda record: max((record.metrics[name] / most for name, most in question.bounds.items()), default=0.0))
 
 
-def notes_of(result: StudyResult, device: Profile | None, beside: References, notes: Sequence[str]) -> list[str]:
+def notes_of(result: StudyResult, beside: References, notes: Sequence[str]) -> list[str]:
     """What to know before the numbers are believed, the caller's notes last."""
     question = result.question
     found = []
@@ -69,32 +65,8 @@ def notes_of(result: StudyResult, device: Profile | None, beside: References, no
             if close.metrics[name] > most
         ]
         found.append(f"No candidate meets the budget. Trial {close.number} comes nearest: {_listed(beyond)}.")
-    if device and LATENCY in question.metrics:
-        found.append(
-            f"{LATENCY} is predicted, not measured: one batch of {device.batch} on {device.device}, "
-            f"± {device.interval_pct:.0f} % (80 % interval). Winners that differ by less are not told apart."
-        )
-        found += _extrapolations(result, device, beside)
+    found += trust_notes(result, {one.name: one.graph for one in beside.found})
     return [*found, *notes]
-
-
-def _extrapolations(result: StudyResult, device: Profile, beside: References) -> list[str]:
-    """Where the device's fit has seen nothing like the winners or the published networks."""
-    space = result.question.space
-    winners = {f"rank {rank}": space.build(record.options) for rank, record in enumerate(result.winners[:MOST_PREDICTED], start=1)}
-    graphs = {**winners, **{one.name: one.graph for one in beside.found}}
-    by_reason: dict[str, list[str]] = {}
-    for name, graph in graphs.items():
-        for reason in predict(graph, device).extrapolates:
-            by_reason.setdefault(VALUE.sub("", reason), []).append(name)
-    return [
-        f"{device.device} extrapolates for {_some(names)} ({reason}): the interval is a lower bound there."
-        for reason, names in by_reason.items()
-    ]
-
-
-def _some(names: Sequence[str], most: int = 4) -> str:
-    return ", ".join(names[:most]) + (f" and {format_count(len(names) - most)} more" if len(names) > most else "")
 
 
 def _listed(parts: Sequence[str]) -> str:
