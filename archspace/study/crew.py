@@ -12,10 +12,11 @@ import optuna
 
 from archspace.errors import ArchspaceError, StudyError
 from archspace.study.child import Child, Receive, Send
-from archspace.study.database import ERROR_ATTR, Limits, create_shared
+from archspace.study.database import ERROR_ATTR, Limits, close_study, create_shared
 from archspace.study.link import Link
 from archspace.study.progress import Ran, Report, Run, Tally
 from archspace.study.question import Question
+from archspace.study.records import Record
 from archspace.study.shared import OUTAGE_SECONDS, POLL_SECONDS, candidates_wanted, is_over, work
 from archspace.study.trials import records_of
 
@@ -37,24 +38,27 @@ def begin_shared(url: str, name: str, question: Question, how: Run, *, fresh: bo
 def run_shared(
     url: str, name: str, study: optuna.Study, question: Question, how: Run, report: Report | None, say: Callable[[str], None]
 ) -> Ran:
-    """Run the study's trials, with `how.workers` workers on this machine and whoever joins from others."""
+    """Run the study's trials, with `how.workers` workers on this machine and whoever joins from others. Closes the study."""
     link = Link(url, OUTAGE_SECONDS, say)
 
-    def records_now() -> Any:
+    def records_now() -> list[Record]:
         return link.patient(lambda: records_of(question, study.get_trials(deepcopy=False)))
 
-    resumed = len(records_now())
-    interrupted = False
     try:
-        if how.workers == 1:
-            work(url, name, report=report, say=say, alone=True, begun=True)
-        else:
-            _Crew(url, name, say).run(question, how, records_now, report)
-    except KeyboardInterrupt:
-        interrupted = True
-    records = records_now()
-    stalled = not interrupted and len(records) < candidates_wanted(question, limits_of(how))
-    return Ran(records, resumed, interrupted, stalled, link.patient(lambda: study.user_attrs).get(ERROR_ATTR, ""))
+        resumed = len(records_now())
+        interrupted = False
+        try:
+            if how.workers == 1:
+                work(url, name, report=report, say=say, alone=True, begun=True)
+            else:
+                _Crew(url, name, say).run(question, how, records_now, report)
+        except KeyboardInterrupt:
+            interrupted = True
+        records = records_now()
+        stalled = not interrupted and len(records) < candidates_wanted(question, limits_of(how))
+        return Ran(records, resumed, interrupted, stalled, link.patient(lambda: study.user_attrs).get(ERROR_ATTR, ""))
+    finally:
+        close_study(study)
 
 
 class _Crew:
@@ -64,7 +68,7 @@ class _Crew:
         self._url, self._name, self._say = url, name, say
         self._members: list[Child] = []
 
-    def run(self, question: Question, how: Run, records_now: Callable[[], Any], report: Report | None) -> None:
+    def run(self, question: Question, how: Run, records_now: Callable[[], list[Record]], report: Report | None) -> None:
         """Watch the workers until all are done; replace those that die."""
         deaths, finished = 0, 0
         over_at: float | None = None

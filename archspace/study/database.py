@@ -15,7 +15,7 @@ import optuna
 from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning, OptunaError
 from sqlalchemy.exc import IntegrityError, ProgrammingError, SQLAlchemyError
 
-from archspace.errors import StudyError, UnknownNameError
+from archspace.errors import ArchspaceError, StudyError, UnknownNameError
 from archspace.latency.profile_json import profile_to_dict
 from archspace.study.address import parsed, storage_name, without_password
 from archspace.study.lineage import queue_again
@@ -96,7 +96,11 @@ def create_shared(url: str, name: str, question: Question, limits: Limits, *, fr
         check_same(study.user_attrs.get(QUESTION_ATTR), asked, f"study {name} in {storage_name(url)}")
         study.set_user_attr(LIMITS_ATTR, asdict(limits))
     except (SQLAlchemyError, OptunaError) as error:
+        close_database(database)
         raise StudyError(f"study {name} in {storage_name(url)}: cannot be begun: {_reason(url, error)}") from None
+    except ArchspaceError:
+        close_database(database)
+        raise
     return study
 
 
@@ -121,7 +125,7 @@ def _claimed(database: optuna.storages.RDBStorage, name: str, question: Question
 
 def join_shared(url: str, name: str) -> tuple[optuna.Study, Question, Limits]:
     """A study that somebody began, as a worker finds it: all that is needed is in the database. Raises StudyError, UnknownNameError."""
-    open_database(url)
+    close_database(open_database(url))
     try:
         return joined(url, name)
     except (SQLAlchemyError, OptunaError) as error:
@@ -130,11 +134,14 @@ def join_shared(url: str, name: str) -> tuple[optuna.Study, Question, Limits]:
 
 def joined(url: str, name: str) -> tuple[optuna.Study, Question, Limits]:
     """As `join_shared`, but raises what SQLAlchemy and Optuna do when the database does not answer."""
-    found = connected(url)
-    names = optuna.get_all_study_names(found)
-    if name not in names:
-        raise UnknownNameError(f"study in {storage_name(url)}", name, names)
-    attributes = optuna.load_study(study_name=name, storage=found).user_attrs
+    database = connected(url)
+    try:
+        names = optuna.get_all_study_names(database)
+        if name not in names:
+            raise UnknownNameError(f"study in {storage_name(url)}", name, names)
+        attributes = optuna.load_study(study_name=name, storage=database).user_attrs
+    finally:
+        close_database(database)
     place = f"study {name} in {storage_name(url)}"
     if QUESTION_ATTR not in attributes or LIMITS_ATTR not in attributes:
         raise StudyError(f"{place}: was not begun by `archspace search`, or is just being begun")
@@ -142,6 +149,18 @@ def joined(url: str, name: str) -> tuple[optuna.Study, Question, Limits]:
     check_same(attributes[QUESTION_ATTR], question.to_dict(), place)
     limits = Limits(**attributes[LIMITS_ATTR])
     return optuna.load_study(study_name=name, storage=connected(url, limits)), question, limits
+
+
+def close_study(study: optuna.Study) -> None:
+    """Close the connections of a shared study."""
+    storage: Any = study._storage  # Optuna's cache in front of the database, which has no way to close it
+    close_database(storage._backend)
+
+
+def close_database(database: optuna.storages.RDBStorage) -> None:
+    """Close its connections."""
+    database.remove_session()
+    database.engine.dispose()
 
 
 def _reason(url: str, error: Exception) -> str:

@@ -16,7 +16,7 @@ from optuna.exceptions import OptunaError, UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
-from archspace.study.database import ERROR_ATTR, Limits, join_shared, joined
+from archspace.study.database import ERROR_ATTR, Limits, close_study, join_shared, joined
 from archspace.study.heartbeat import WORKER_ATTR, Beating, Watch, worker_name
 from archspace.study.judging import Judge
 from archspace.study.lineage import candidates, is_counted, is_retry, lives, queue_again, root_of
@@ -174,7 +174,10 @@ def work(
     link = Link(url, OUTAGE_SECONDS, say)
     with quiet_optuna():
         study, question, limits = link.patient(lambda: joined(url, name)) if begun else join_shared(url, name)
-        with processes(question, 1, limits.time_limit_s, lambda *_: None) if question.is_slow else nullcontext() as pool:
-            worker = Worker(study, question, limits, Judge(question, pool), link, say, alone=alone)
-            worker.run(report)
+        try:
+            with processes(question, 1, limits.time_limit_s, lambda *_: None) if question.is_slow else nullcontext() as pool:
+                worker = Worker(study, question, limits, Judge(question, pool), link, say, alone=alone)
+                worker.run(report)
+        finally:
+            close_study(study)
     return worker.finished
