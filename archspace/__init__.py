@@ -19,6 +19,7 @@ from archspace.version import VERSION
 from archspace.zoo import build
 
 if TYPE_CHECKING:
+    from archspace.accuracy import prior
     from archspace.latency import devices, predict
     from archspace.onnx import from_onnx
     from archspace.pytorch import deploy, from_export, from_torch, load_weights, to_module
@@ -49,6 +50,7 @@ __all__ = [
     "load_weights",
     "measure",
     "predict",
+    "prior",
     "save",
     "search",
     "to_module",
@@ -69,6 +71,7 @@ _LAZY = {
     "load_weights": ("archspace.pytorch", "torch"),
     "measure": ("archspace.timing", "measure"),
     "predict": ("archspace.latency", ""),
+    "prior": ("archspace.accuracy", ""),
     "search": ("archspace.study", "search"),
     "to_module": ("archspace.pytorch", "torch"),
     "write_results": ("archspace.results", "search"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from math import isfinite
+from math import exp, isfinite, log
 from typing import Any
 
 from archspace.errors import SpaceError
@@ -12,6 +12,15 @@ from archspace.errors import SpaceError
 MOST_STEPS = 1_000_000
 DIGITS = 10  # decimals that steps of a float range are rounded to
 Value = bool | int | float | str | tuple[Any, ...] | None
+
+
+def value_text(value: object) -> str:
+    """A value for people: True -> 'yes', (4, 8, 4) -> '4x8x4', 0.30000000000000004 -> '0.3'."""
+    if isinstance(value, tuple | list):
+        return "x".join(map(value_text, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +51,22 @@ class Choice:
     def __len__(self) -> int:
         return len(self.values)
 
+    def __str__(self) -> str:
+        """As a person writes it: '3, 5, 7', 'yes, no', '4x8x4, 2x4x2'."""
+        return ", ".join(value_text(value) for value in self.values)
+
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Numbers from low to high (both included) in steps; integers when all three are, else floats (step None: any)."""
+    """Numbers from low to high (both included) in steps; integers when all three are, else floats (step None: any).
+
+    `log`: every ratio is as likely as any other, not every difference; without a step.
+    """
 
     low: int | float
     high: int | float
     step: int | float | None = None
+    log: bool = False
 
     @property
     def is_int(self) -> bool:
@@ -62,6 +79,10 @@ class Range:
             value = getattr(self, name)
             if value is not None and not isfinite(value):
                 raise SpaceError(f"{place}: {name} must be a finite number, but got {value}")
+        if self.log and self.low <= 0:
+            raise SpaceError(f"{place}: low must be above 0 on a log scale, but got {self.low}. Give a small one, or drop log.")
+        if self.log and self.step is not None:
+            raise SpaceError(f"{place}: step is a difference, but log asks for ratios. Drop one of them.")
         if self.low > self.high:
             raise SpaceError(f"{place}: low must not exceed high, but got low={self.low}, high={self.high}")
         if self.step is not None and self.step <= 0:
@@ -79,7 +100,12 @@ class Range:
         return step is None or abs((value - self.low) / step - round((value - self.low) / step)) < 1e-6
 
     def sample(self, rng: random.Random) -> Value:
-        """A value at random, uniform over the steps."""
+        """A value at random, uniform over the steps, or over their logarithms."""
+        if self.log and self.is_int:
+            # Every whole number has the stretch of the scale that rounds to it.
+            return min(max(round(exp(rng.uniform(log(self.low - 0.5), log(self.high + 0.5)))), int(self.low)), int(self.high))
+        if self.log:
+            return min(max(exp(rng.uniform(log(self.low), log(self.high))), self.low), self.high)
         if self.is_int:
             return rng.randrange(int(self.low), int(self.high) + 1, int(self.step or 1))
         if self.step is None:
@@ -95,6 +121,17 @@ class Range:
             raise SpaceError("a continuous range has no number of values")
         # Half a step of slack keeps 0.25..2.0 by 0.05 at 36 values in spite of binary fractions.
         return int((self.high - self.low) / (self.step or 1) + 1e-9) + 1
+
+    def __str__(self) -> str:
+        """As a person writes it: '0.25 to 2 by 0.05', '1e-05 to 0.0005 (log)', '2 to 6'.
+
+        >>> str(Range(2, 6)), str(Range(0.25, 2.0, 0.05)), str(Range(1e-5, 5e-4, log=True))
+        ('2 to 6', '0.25 to 2 by 0.05', '1e-05 to 0.0005 (log)')
+        """
+        ends = f"{self.low:g} to {self.high:g}"
+        return (
+            f"{ends} (log)" if self.log else ends if self.step is None or (self.step == 1 and self.is_int) else f"{ends} by {self.step:g}"
+        )
 
 
 Domain = Choice | Range

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 from collections.abc import Callable, Mapping
@@ -17,12 +18,18 @@ from archspace.zoo import build
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """An option that varies: one domain, or one per stage. `when` limits it to some values of earlier parameters."""
+    """An option that varies: one domain, or one per stage. `when` limits it to some values of earlier parameters.
+
+    A condition on an option with one value per stage holds stage by stage: of an option that has one too, the stages where it does not hold
+    take their `neutral` value and are not asked for; a single option is active where it holds in any stage. A condition that lists whole
+    lists is about the whole option.
+    """
 
     name: str
     domains: tuple[Domain, ...]
     per_stage: bool = False
     when: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
+    neutral: tuple[Value, ...] = ()  # one per stage, where there are stages and conditions
 
     @property
     def variables(self) -> tuple[tuple[str, Domain], ...]:
@@ -38,9 +45,24 @@ class Parameter:
         same_length = isinstance(value, tuple) and len(value) == len(self.domains)
         return same_length and all(domain.contains(one) for domain, one in zip(self.domains, cast(tuple[Value, ...], value), strict=True))
 
-    def is_active(self, chosen: Mapping[str, Value]) -> bool:
-        """Whether its conditions hold for the options chosen so far."""
-        return all(chosen.get(name) in allowed for name, allowed in self.when.items())
+    def active(self, chosen: Mapping[str, Value], earlier: Mapping[str, tuple[bool, ...]]) -> tuple[bool, ...]:
+        """Which of its variables its conditions leave. `earlier`: the same of the parameters chosen so far; absent ones are inactive."""
+        n = len(self.domains)
+        if not self.when:
+            return (True,) * n
+        stages: list[bool] | None = None  # where all conditions on stages hold
+        for name, allowed in self.when.items():
+            if name not in earlier:
+                return (False,) * n
+            value = chosen[name]
+            if isinstance(value, tuple) and not isinstance(allowed[0], tuple):
+                holds = [is_active and one in allowed for is_active, one in zip(earlier[name], value, strict=True)]
+                stages = holds if stages is None else [a and b for a, b in zip(stages, holds, strict=True)]
+            elif value not in allowed:
+                return (False,) * n
+        if stages is None:
+            return (True,) * n
+        return tuple(stages) if self.per_stage else (any(stages),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +74,12 @@ class Space:
     parameters: tuple[Parameter, ...]
     constants: Mapping[str, Any] = field(default_factory=dict)
     objectives: Mapping[str, Direction] = field(default_factory=dict)
-    description: str = ""
+    description: str = field(default="", compare=False)
     place: str = field(default="", compare=False)  # the file that it was read from, for messages
 
     @staticmethod
     def load(path: str | Path) -> Space:
-        """Read a TOML file. Raises FileError, or SpaceError with the file and the key."""
+        """Read a TOML file. Raises FileError, or SpaceError with the file, the line and the key."""
         from archspace.space.reading import read_space
 
         return read_space(path)
@@ -71,34 +93,32 @@ class Space:
 
     @staticmethod
     def from_stored(data: Mapping[str, Any]) -> Space:
-        """The space that `to_dict` wrote."""
-        from archspace.space.domains import Choice, Range
+        """The space that `to_dict` wrote, equal to it, without its file. Raises SpaceError for what this archspace cannot read."""
+        from archspace.space.stored import stored_space
 
-        def tupled(value: Any) -> Any:
-            return tuple(map(tupled, value)) if isinstance(value, list) else value
-
-        return Space(
-            name=data["name"],
-            family=data["family"],
-            constants=data["constants"],
-            parameters=tuple(
-                Parameter(
-                    part["name"],
-                    tuple(Choice(tupled(d["values"])) if "values" in d else Range(**d) for d in part["domains"]),
-                    part["per_stage"],
-                    {key: tupled(value) for key, value in part["when"].items()},
-                )
-                for part in data["parameters"]
-            ),
-        )
+        return stored_space(data)
 
     def choose(self, pick: Callable[[str, Domain], Value], *, without: tuple[str, ...] = ()) -> dict[str, Any]:
-        """The family's options when `pick` gives the value of each active variable, constants included; `without` some parameters."""
+        """The family's options when `pick` gives the value of each active variable, constants included; `without` some parameters.
+
+        A parameter that is inactive altogether has no option; where some of its stages are, these have their neutral value.
+        """
         chosen: dict[str, Any] = dict(self.constants)
+        masks: dict[str, tuple[bool, ...]] = {}
         for parameter in self.parameters:
-            if parameter.name not in without and parameter.is_active(chosen):
-                values = tuple(pick(name, domain) for name, domain in parameter.variables)
-                chosen[parameter.name] = values if parameter.per_stage else values[0]
+            if parameter.name in without:
+                continue
+            mask = parameter.active(chosen, masks)
+            if not any(mask):
+                continue
+            masks[parameter.name] = mask
+            variables = parameter.variables
+            if not parameter.per_stage:
+                chosen[parameter.name] = pick(*variables[0])
+            else:
+                chosen[parameter.name] = tuple(
+                    [pick(*variable) if mask[i] else parameter.neutral[i] for i, variable in enumerate(variables)]
+                )
         return chosen
 
     def options(self, values: Mapping[str, Value]) -> dict[str, Any]:
@@ -113,18 +133,25 @@ class Space:
         """The graph of one candidate's options. Raises LawError for combinations that cannot exist."""
         return build(self.family, **options)
 
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of `to_dict`: equal for equal spaces, whatever the file looked like."""
+        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
     def to_dict(self) -> dict[str, Any]:
-        """The space as JSON values: equal for equal spaces, whatever the file looked like."""
+        """The space as JSON values, which `from_stored` reads: equal for equal spaces, whatever the file looked like."""
         data = {
             "name": self.name,
             "family": self.family,
             "constants": dict(self.constants),
+            "objectives": dict(self.objectives),
             "parameters": [
                 {
                     "name": p.name,
                     "per_stage": p.per_stage,
                     "domains": [asdict(domain) for domain in p.domains],
                     "when": dict(p.when),
+                    "neutral": p.neutral,
                 }
                 for p in self.parameters
             ],

@@ -17,18 +17,22 @@ if find_spec("optuna") is None:
 if TYPE_CHECKING:
     from archspace.study.progress import Progress, StudyResult
     from archspace.study.question import Question
+    from archspace.study.reading import StoredStudy, read_study, stored_studies
     from archspace.study.records import Record
     from archspace.study.run import search
     from archspace.study.shared import work
 
-__all__ = ["Progress", "Question", "Record", "StudyResult", "search", "work"]
+__all__ = ["Progress", "Question", "Record", "StoredStudy", "StudyResult", "read_study", "search", "stored_studies", "work"]
 
 _LAZY = {
     "Progress": "progress",
     "Question": "question",
     "Record": "records",
+    "StoredStudy": "reading",
     "StudyResult": "progress",
+    "read_study": "reading",
     "search": "run",
+    "stored_studies": "reading",
     "work": "shared",
 }
 

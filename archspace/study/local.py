@@ -6,7 +6,6 @@ up to n - in_flight are told, in order: which trials come is decided by the ques
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -21,7 +20,7 @@ from archspace.study.pool import processes
 from archspace.study.progress import Ran, Report, Run, Tally
 from archspace.study.question import GRID, Question
 from archspace.study.records import Record
-from archspace.study.samplers import asked_options, grid_size, sampler_for
+from archspace.study.samplers import Samplers, asked_options, grid_size
 from archspace.study.stagnation import Stagnation
 from archspace.study.store import Store
 from archspace.study.trials import annotate, answer, records_of
@@ -61,7 +60,7 @@ class Coordinator:
         stored = store.trials()
         self.records = records_of(question, stored)
         self.resumed = len(self.records)
-        self.watch = Stagnation(list(question.objectives.values()), how.patience or sys.maxsize)
+        self.watch = Stagnation(list(question.objectives.values()), how.patience)
         self._question, self._store, self._judge, self._report = question, store, judge, report
         self._trials = min(how.trials, grid_size(question.space, question.solved) if question.sampler == GRID else how.trials)
         self._tally = Tally(question, self.records)
@@ -69,6 +68,7 @@ class Coordinator:
             self.watch.add(objective_values(question, record))
         self._told = max(0, self.resumed - question.in_flight + 1)  # what the sampler would know if it had never stopped
         self._study = restored(question, stored, self._told)
+        self._samplers = Samplers(question)
         self._out: deque[tuple[optuna.Trial, Judged]] = deque()
         self._written_at = time.monotonic()
 
@@ -78,7 +78,7 @@ class Coordinator:
         while True:
             number = len(self.records) + len(self._out)
             if number < self._last and number - self._told < question.in_flight:
-                self._study.sampler = sampler_for(question, number)
+                self._study.sampler = self._samplers.at(number)
                 trial = self._study.ask()
                 self._out.append((trial, self._judge.submit(asked_options(question, trial))))
             elif self._told < self.resumed and (self._out or number < self._last):

@@ -120,7 +120,7 @@ class Question:
             "archspace_study": FORMAT,
             "version": VERSION,
             "space": self.space.to_dict(),
-            "space_id": digest_of(self.space.to_dict()),
+            "space_id": self.space.digest[:12],
             "objectives": dict(self.objectives),
             "bounds": dict(self.bounds),
             "hold": dict(self.hold),

@@ -27,7 +27,7 @@ from archspace.study.progress import Report, Tally
 from archspace.study.question import GRID, Question
 from archspace.study.quiet import quiet_optuna
 from archspace.study.records import Record
-from archspace.study.samplers import asked_options, grid_size, sampler_for
+from archspace.study.samplers import Samplers, asked_options, grid_size
 from archspace.study.stagnation import Stagnation
 from archspace.study.trials import annotate, answer, records_of
 
@@ -44,6 +44,7 @@ class Worker:
         self._study, self._question, self._limits, self._judge, self._link, self._say = study, question, limits, judge, link, say
         self._salt = "" if alone else uuid4().hex
         self._name = worker_name()
+        self._samplers = Samplers(question)
         self._watch = Watch(study, limits, link)
         self._learned: set[int] = set()
         self._trials = candidates_wanted(question, limits)
@@ -74,7 +75,7 @@ class Worker:
 
     def _one_trial(self, number: int) -> None:
         patient = self._link.patient
-        self._study.sampler = sampler_for(self._question, number, self._salt)
+        self._study.sampler = self._samplers.at(number, self._salt)
         trial = patient(self._study.ask)
         try:
             with Beating(self._study, trial, self._limits, self._link):
@@ -84,7 +85,7 @@ class Worker:
                     patient(lambda: self._study.tell(trial, state=TrialState.FAIL, skip_if_finished=True))
                     return
                 if self._question.sampler == GRID:
-                    self._study.sampler = sampler_for(self._question, self._place(trials, trial.number))
+                    self._study.sampler = self._samplers.at(self._place(trials, trial.number))
                 options = patient(lambda: asked_options(self._question, trial))
                 record = self._judge.record(trial.number, self._judge.submit(options))
                 patient(lambda: self._tell(trial, record))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable
 from typing import Any
 
 import optuna
@@ -16,7 +17,7 @@ from archspace.study.records import Record, meets
 def annotate(question: Question, trial: optuna.Trial, record: Record) -> None:
     """Write a record into its trial: the record first, then, in this one place, the constraints (feasible at or below 0)."""
     parts = {"options": dict(record.options), "metrics": dict(record.metrics), "problem": record.problem, "digest": record.digest}
-    trial.set_user_attr(RECORD_ATTR, parts)
+    trial.set_user_attr(RECORD_ATTR, json.dumps(parts))  # one word: Optuna copies attributes deeply, again and again
     if record.metrics:
         for name, most in question.bounds.items():
             trial.set_constraint(f"{name} <= {most:g}", record.metrics[name] / most - 1)
@@ -33,7 +34,7 @@ def record_of(question: Question, trial: FrozenTrial) -> Record | None:
     """The record that a trial carries; None for one that nobody finished. Bounds are checked again."""
     if not is_counted(trial):
         return None
-    stored: Mapping[str, Any] = trial.user_attrs[RECORD_ATTR]
+    stored = json.loads(trial.user_attrs[RECORD_ATTR])
     metrics = stored["metrics"]
     feasible = bool(metrics) and meets(metrics, question.bounds)
     return Record(trial.number, stored["options"], metrics, feasible, stored["problem"], stored["digest"])

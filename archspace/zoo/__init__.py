@@ -17,6 +17,7 @@ from archspace.zoo import (
     fenet,
     guidelines,
     igcv,
+    mixed,
     mobilenet,
     pvanet,
     resnet,
@@ -51,6 +52,7 @@ ZOO: dict[str, Family] = {
     **pvanet.FAMILIES,
     **skeleton.FAMILIES,
     **guidelines.FAMILIES,
+    **mixed.FAMILIES,
 }
 
 SPACERS = str.maketrans("", "", " -_")  # what spellings of a name differ in

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import lcm
 
 from archspace.errors import LawError
 from archspace.ir.builder import Builder, Value
@@ -23,7 +24,7 @@ from archspace.ir.ops import (
     Sigmoid,
 )
 
-SE_PLACEMENTS = ("output", "expansion")
+SE_PLACEMENTS = ("none", "output", "expansion")
 SE_HELP = "squeeze-and-excitation with channels / r hidden ones in every unit"
 
 
@@ -110,6 +111,15 @@ def multiple_of(value: float, factor: int) -> int:
     (26, 36, 8)
     """
     return factor * max(1, int(value / factor + 0.5))
+
+
+def stage_multiples(needs: Sequence[int]) -> tuple[int, ...]:
+    """What each stage's channels must be a multiple of where a stage of units needs a multiple of `needs`: the next stage reads them too.
+
+    >>> stage_multiples((3, 3, 3)), stage_multiples((2, 4, 3))
+    ((3, 3, 3), (4, 12, 3))
+    """
+    return tuple(lcm(*pair) for pair in zip(needs, (*needs[1:], 1), strict=True))
 
 
 @dataclass(frozen=True, slots=True)

@@ -229,7 +229,8 @@ def cell(b: Builder, name: str, table: Cell, older: Value | None, newer: Value, 
 def stage_channels(family: str, cfg: CellNetworkConfig) -> list[int]:
     """Channels of each operation per stage. Raises LawError where the halves and quarters of the stem would be empty."""
     n = len(cfg.repeats)
-    given = per_stage(family, "stage_channels", cfg.stage_channels or tuple(cfg.channels * 2**i for i in range(n)), n)
+    doubled: tuple[int, ...] = tuple([cfg.channels * 2**i for i in range(n)])
+    given = per_stage(family, "stage_channels", cfg.stage_channels or doubled, n)
     channels = [int(c * cfg.width) for c in given]
     if min(channels) < 4:
         raise LawError(

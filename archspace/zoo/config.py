@@ -112,6 +112,10 @@ def _one_or_many(text: str, number: Callable[[str], Any]) -> Any:
     return values if "," in text else values[0]
 
 
+def _word_or_words(text: str) -> Any:
+    return tuple(text.split(",")) if "," in text else text
+
+
 FLAG_WORDS = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false": False, "off": False, "0": False}
 
 
@@ -131,9 +135,12 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "tuple[int, int]": parse_size,
     "int | None": int,
     "tuple[int, ...]": partial(_numbers, number=int),
+    "float | None": float,
     "tuple[int, ...] | None": partial(_numbers, number=int),
     "int | tuple[int, ...]": partial(_one_or_many, number=int),
+    "int | tuple[int, ...] | None": partial(_one_or_many, number=int),
     "float | tuple[float, ...]": partial(_one_or_many, number=float),
+    "str | tuple[str, ...]": _word_or_words,
 }
 
 KIND_WORDS: dict[str, str] = {
@@ -144,10 +151,13 @@ KIND_WORDS: dict[str, str] = {
     "str | None": "a word",
     "tuple[int, int]": "SIDE or HEIGHTxWIDTH",
     "int | None": "a whole number",
+    "float | None": "a number",
     "tuple[int, ...]": "whole numbers with commas (4,8,4)",
     "tuple[int, ...] | None": "whole numbers with commas (116,232,464)",
     "int | tuple[int, ...]": "a whole number, or several with commas (3,3,8)",
+    "int | tuple[int, ...] | None": "a whole number, or several with commas (0,4,4)",
     "float | tuple[float, ...]": "a number, or several with commas (0.5,0.5,0.25)",
+    "str | tuple[str, ...]": "a word, or several with commas",
 }
 
 _NUMBER_TYPES: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float)}
@@ -161,9 +171,11 @@ def _check(place: str, knob_field: Field[Any], value: Any) -> Any:
     if not _fits(kind, value):
         raise LawError(f"{place} must be {KIND_WORDS[kind]}, but got {value!r}")
     rules = knob_field.metadata
-    if rules["choices"] and value not in rules["choices"]:
-        raise UnknownNameError(f"value of {place}", str(value), rules["choices"])
     for number in value if isinstance(value, tuple) else (value,):
+        if rules["choices"]:
+            if number not in rules["choices"]:
+                raise UnknownNameError(f"value of {place}", str(number), rules["choices"])
+            continue
         if rules["above"] is not None and not number > rules["above"]:
             raise LawError(f"{place} must be above {rules['above']:g}, but got {number:g}")
         if rules["at_least"] is not None and number < rules["at_least"]:
@@ -178,8 +190,9 @@ def _check(place: str, knob_field: Field[Any], value: Any) -> Any:
 def _fits(kind: str, value: Any) -> bool:
     if kind == "bool":
         return isinstance(value, bool)
-    if kind in ("str", "str | None"):
-        return isinstance(value, str)
+    if kind.startswith("str"):
+        words = value if isinstance(value, tuple) and "tuple" in kind else (value,)
+        return len(words) > 0 and all(isinstance(word, str) for word in words)
     number = _NUMBER_TYPES["float" if "float" in kind else "int"]
     many = "tuple" in kind
     one = not kind.startswith("tuple")
@@ -197,7 +210,10 @@ class StageCountError(LawError):
     """A per-stage option with the wrong number of values."""
 
 
-def per_stage(place: str, name: str, value: int | tuple[int, ...], stages: int) -> tuple[int, ...]:
+P = TypeVar("P", int, float, str)
+
+
+def per_stage(place: str, name: str, value: P | tuple[P, ...], stages: int) -> tuple[P, ...]:
     """One value per stage: a single value holds for all. Raises StageCountError when the number of values is wrong."""
     values = value if isinstance(value, tuple) else (value,)
     values = values * stages if len(values) == 1 else values

@@ -8,7 +8,8 @@ Underspecified there, and chosen here:
   displacements are constants of the deployed network. `learned_shifts=True` makes them two parameters per expanded channel.
 - Split and concat are done in place (section 4.3), so they are views here and cost nothing.
 - The depthwise variant of table 6 puts a 3x3 depthwise convolution with batch norm where the sparse shift was; IB-Pool keeps its pool.
-- Squeeze-and-excitation stands in every unit; by how much it reduces is not said: by 8, which meets table 7 in both placements of figure 6.
+- Squeeze-and-excitation stands in every unit, in the stem's as in the first FE-block's; by how much it reduces is not said: by 8, which
+  meets table 7 in both placements of figure 6.
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ class FENetConfig(ShiftConfig):
     repeats: tuple[int, ...] = knob(tuple(row[1] for row in FE_BLOCKS), "units n per FE-block", at_least=1, at_most=1000)
     stage_channels: tuple[int, ...] | None = knob(None, "output channels per FE-block at width 1, instead of table 4's", at_least=1)
     se_reduction: int | None = knob(None, SE_HELP, at_least=1)
-    se_placement: str = knob("output", "squeeze-and-excitation on a unit's output (figure 6a) or expansion (6b)", choices=SE_PLACEMENTS)
+    se_placement: str | tuple[str, ...] = knob(
+        "output", "squeeze-and-excitation on a unit's output (figure 6a), expansion (6b) or none; one or per block", choices=SE_PLACEMENTS
+    )
 
 
 def scaled(channels: int, width: float) -> int:
@@ -58,6 +61,7 @@ def ib_unit(
     *,
     expansion: int,
     kernel_size: int,
+    se: PlacedSE,
     pool: bool = False,
     residual: bool = False,
 ) -> Value:
@@ -66,7 +70,6 @@ def ib_unit(
     def spatial(y: Value) -> Value:
         return b.add("pool", AvgPool2d(2, stride=2), y) if pool else shifted(b, y, cfg, kernel_size=kernel_size, sparsity=next(rest))
 
-    se = PlacedSE(cfg.se_reduction, cfg.se_placement)
     y = inverted_bottleneck(b, x, out_channels, x.channels * expansion, spatial, act=ReLU(), se=se)
     return b.add("add", Add(), x, y) if residual else y
 
@@ -83,6 +86,7 @@ def fe_block(
     stride: int,
     expansion: int,
     kernel_size: int,
+    se: PlacedSE,
 ) -> Value:
     """Figure 3: unit l of n works on 2^(l-1) of 2^(n-1) parts of the channels; the last works on all and changes their number."""
     channels = x.channels
@@ -96,10 +100,10 @@ def fe_block(
             part = channels * 2**i // 2 ** (units - 1)
             active = b.add("split", ChannelSlice(0, part, copies=False), x)
             kept = b.add("keep", ChannelSlice(part, channels, copies=False), x)
-            active = ib_unit(b, active, part, cfg, rest, expansion=expansion, kernel_size=kernel_size, residual=True)
+            active = ib_unit(b, active, part, cfg, rest, expansion=expansion, kernel_size=kernel_size, se=se, residual=True)
             x = b.add("concat", Concat(copies=False), active, kept)
     with b.block(f"{stage}.unit{units - 1}"):
-        return ib_unit(b, x, out_channels, cfg, rest, expansion=expansion, kernel_size=kernel_size, pool=stride == 2)
+        return ib_unit(b, x, out_channels, cfg, rest, expansion=expansion, kernel_size=kernel_size, se=se, pool=stride == 2)
 
 
 def build(cfg: FENetConfig, b: Builder) -> Graph:
@@ -110,6 +114,7 @@ def build(cfg: FENetConfig, b: Builder) -> Graph:
     repeats = per_stage("fenet", "repeats", cfg.repeats, n)
     expansions = per_stage("fenet", "expansion", cfg.expansion, n)
     kernels = per_stage("fenet", "shift_kernel", cfg.shift_kernel, n)
+    placements = [PlacedSE(cfg.se_reduction, place) for place in per_stage("fenet", "se_placement", cfg.se_placement, n)]
     pooled = sum(stride == 2 for _, _, stride in FE_BLOCKS)  # FE-blocks whose last unit pools instead of shifting
     rest = iter(sparsities("fenet", cfg, 1 + sum(repeats) - pooled))
     stem = scaled(STEM_CHANNELS, cfg.width)
@@ -117,13 +122,13 @@ def build(cfg: FENetConfig, b: Builder) -> Graph:
     with b.block("stem.conv1"):
         x = conv_bn(b, "conv", x, stem, 3, stride=2)
     with b.block("stem.ib_ssl"):
-        x = ib_unit(b, x, stem, cfg, rest, expansion=STEM_EXPANSION, kernel_size=kernels[0])
+        x = ib_unit(b, x, stem, cfg, rest, expansion=STEM_EXPANSION, kernel_size=kernels[0], se=placements[0])
     with b.block("stem.ib_pool"):
         pooled_channels = scaled(POOL_CHANNELS, cfg.width)
-        x = ib_unit(b, x, pooled_channels, cfg, rest, expansion=POOL_EXPANSION, kernel_size=kernels[0], pool=True)
-    rows = zip(channels, repeats, expansions, kernels, FE_BLOCKS, strict=True)
-    for i, (out_channels, units, t, kernel, (_, _, stride)) in enumerate(rows, start=1):
-        x = fe_block(b, f"stage{i}", x, out_channels, cfg, rest, units=units, stride=stride, expansion=t, kernel_size=kernel)
+        x = ib_unit(b, x, pooled_channels, cfg, rest, expansion=POOL_EXPANSION, kernel_size=kernels[0], se=placements[0], pool=True)
+    rows = zip(channels, repeats, expansions, kernels, placements, FE_BLOCKS, strict=True)
+    for i, (out_channels, units, t, kernel, se, (_, _, stride)) in enumerate(rows, start=1):
+        x = fe_block(b, f"stage{i}", x, out_channels, cfg, rest, units=units, stride=stride, expansion=t, kernel_size=kernel, se=se)
     with b.block("last"):
         x = conv_bn(b, "pw", x, scaled(LAST_CHANNELS, cfg.width), act=ReLU())
     return b.build(classifier(b, x, cfg.num_classes, dropout=0.2))

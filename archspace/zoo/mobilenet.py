@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from archspace.ir.builder import Builder
+from archspace.ir.builder import Builder, Value
 from archspace.ir.graph import Graph
 from archspace.ir.ops import Add, ReLU, ReLU6
 from archspace.zoo.blocks import (
@@ -61,7 +61,9 @@ class MobileNetV2Config(NetworkConfig):
     reimplemented: bool = knob(False, "channels as in ShuffleNet v2's re-implementation: the nearest whole number, 16 in the first block")
     kernel_size: int | tuple[int, ...] = knob(3, "kernel of the depthwise convolutions (odd), one or per stage", at_least=1, odd=True)
     se_reduction: int | None = knob(None, SE_HELP, at_least=1)
-    se_placement: str = knob("expansion", "squeeze-and-excitation on a block's output or expansion", choices=SE_PLACEMENTS)
+    se_placement: str | tuple[str, ...] = knob(
+        "expansion", "squeeze-and-excitation on a block's output, expansion or none; one or per stage", choices=SE_PLACEMENTS
+    )
 
 
 def build_v1(cfg: MobileNetV1Config, b: Builder) -> Graph:
@@ -98,6 +100,14 @@ def scaled(cfg: MobileNetV2Config, channels: int) -> int:
     return multiple_of(channels * cfg.width, 1) if cfg.reimplemented else rounded(channels * cfg.width)
 
 
+def unit(b: Builder, x: Value, out_channels: int, *, stride: int, expansion: int, kernel_size: int, se: PlacedSE) -> Value:
+    """Figure 4 (d): an inverted bottleneck, added to its input where it keeps the shape; expansion 1 has no first convolution."""
+    spatial = partial(depthwise_bn, b, "dw", kernel_size=kernel_size, stride=stride, act=ReLU6())
+    expanded = None if expansion == 1 else expansion * x.channels
+    y = inverted_bottleneck(b, x, out_channels, expanded, spatial, act=ReLU6(), se=se)
+    return b.add("add", Add(), x, y) if x.shape == y.shape else y
+
+
 def build_v2(cfg: MobileNetV2Config, b: Builder) -> Graph:
     """Table 2: a convolution, seven stages of inverted bottlenecks, a last convolution."""
     given = per_stage("mobilenet_v2", "stage_channels", cfg.stage_channels or tuple(row[0] for row in V2_STAGES), len(V2_STAGES))
@@ -108,20 +118,17 @@ def build_v2(cfg: MobileNetV2Config, b: Builder) -> Graph:
     expansions = cfg.expansion if isinstance(cfg.expansion, tuple) else (1, *(cfg.expansion,) * (len(V2_STAGES) - 1))
     expansions = per_stage("mobilenet_v2", "expansion", expansions, len(V2_STAGES))
     kernels = per_stage("mobilenet_v2", "kernel_size", cfg.kernel_size, len(V2_STAGES))
-    se = PlacedSE(cfg.se_reduction, cfg.se_placement)
+    placements = per_stage("mobilenet_v2", "se_placement", cfg.se_placement, len(V2_STAGES))
     last = cfg.last_channels or (1280 if cfg.width <= 1 else scaled(cfg, 1280))
     x = b.input((cfg.batch, 3, *cfg.input))
     with b.block("stem"):
         x = conv_bn(b, "conv1", x, scaled(cfg, 32), 3, stride=2, act=ReLU6())
-    rows = zip(channels, repeats, expansions, kernels, V2_STAGES, strict=True)
-    for stage, (out_channels, units, t, kernel, (_, _, first)) in enumerate(rows, start=1):
+    rows = zip(channels, repeats, expansions, kernels, placements, V2_STAGES, strict=True)
+    for stage, (out_channels, units, t, kernel, placement, (_, _, first)) in enumerate(rows, start=1):
+        se = PlacedSE(cfg.se_reduction, placement)
         for i in range(units):
             with b.block(f"stage{stage}.unit{i}"):
-                stride = first if i == 0 else 1
-                spatial = partial(depthwise_bn, b, "dw", kernel_size=kernel, stride=stride, act=ReLU6())
-                expanded = None if t == 1 else t * x.channels
-                y = inverted_bottleneck(b, x, out_channels, expanded, spatial, act=ReLU6(), se=se)
-                x = b.add("add", Add(), x, y) if x.shape == y.shape else y
+                x = unit(b, x, out_channels, stride=first if i == 0 else 1, expansion=t, kernel_size=kernel, se=se)
     with b.block("last"):
         x = conv_bn(b, "pw", x, last, act=ReLU6())
     return b.build(classifier(b, x, cfg.num_classes, dropout=0.2))

@@ -6,7 +6,7 @@ Grouped: Wu et al., "Shift" (CVPR 2018). Active: Jeon and Kim, "Constructing Fas
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from math import isqrt
 
 from archspace.errors import LawError
@@ -14,6 +14,7 @@ from archspace.ir.builder import Builder, Value
 from archspace.ir.ops import GroupedShift, SparseShift
 from archspace.zoo.blocks import depthwise_bn
 from archspace.zoo.config import NetworkConfig, StageCountError, knob
+from archspace.zoo.shift_penalty import CURVE, CURVES, sparsity_at
 
 SHIFTS = ("grouped", "sparse", "active", "depthwise", "none")
 SHIFT_HELP = "grouped (fixed grid), sparse (SSL), active (all channels, learned), depthwise (a 3x3 convolution instead) or none"
@@ -27,17 +28,42 @@ class ShiftConfig(NetworkConfig):
     shift: str = knob("grouped", SHIFT_HELP, choices=SHIFTS)
     shift_kernel: int | tuple[int, ...] = knob(3, "grid side of a grouped shift, one or per stage", at_least=1, odd=True)
     shift_sparsity: float | tuple[float, ...] = knob(0.9, SPARSITY_HELP, at_least=0, at_most=1)
+    shift_lambda: float | None = knob(
+        None, "training penalty of a sparse shift, which gives its sparsity by SSL's table 1 (0 to 5e-4)", at_least=0, at_most=1
+    )
+    lambda_curve: str = knob(CURVE, "the network and data set of table 1 whose sparsity shift_lambda gives", choices=tuple(CURVES))
+    lambda_beyond: bool = knob(False, "a shift_lambda above table 1's 5e-4 continues its last power law")
     learned_shifts: bool = knob(False, "a sparse shift's displacements are learned: two parameters per channel")
     width: float = knob(1.0, "channel multiplier of every layer", above=0, at_most=100)
 
 
 def sparsities(family: str, cfg: ShiftConfig, shifts: int) -> tuple[float, ...]:
-    """The sparsity of each of `shifts` shifts: a single value holds for all. Raises StageCountError when the number of values is wrong."""
+    """The sparsity of each of `shifts` shifts: a single value holds for all, and so does what a penalty gives.
+
+    Raises StageCountError when the number of values is wrong, LawError for a penalty beside a sparsity or for shifts that take none.
+    """
+    if cfg.shift_lambda is not None:
+        return (trained_sparsity(family, cfg),) * shifts
     values = cfg.shift_sparsity if isinstance(cfg.shift_sparsity, tuple) else (cfg.shift_sparsity,)
     values = values * shifts if len(values) == 1 else values
     if len(values) != shifts:
         raise StageCountError(f"{family}: shift_sparsity must have one value or {shifts}, one per shift, but got {len(values)}")
     return values
+
+
+def trained_sparsity(family: str, cfg: ShiftConfig) -> float:
+    """The sparsity that the config's penalty gives. Raises LawError for a penalty beside a sparsity or for shifts that take none."""
+    if cfg.shift != "sparse":
+        raise LawError(f"{family}: shift_lambda is the penalty of sparse shifts, but got shift={cfg.shift}. Drop it, or give shift=sparse.")
+    default = next(f.default for f in fields(cfg) if f.name == "shift_sparsity")
+    if cfg.shift_sparsity != default:
+        raise LawError(
+            f"{family}: the sparsity is given or follows from shift_lambda, but got shift_sparsity={cfg.shift_sparsity} too. Drop one."
+        )
+    try:
+        return sparsity_at(cfg.shift_lambda or 0.0, cfg.lambda_curve, beyond=cfg.lambda_beyond)
+    except LawError as error:
+        raise error.at(family) from None
 
 
 def shifted(b: Builder, x: Value, cfg: ShiftConfig, *, kernel_size: int, sparsity: float) -> Value:

@@ -3,7 +3,8 @@
 Underspecified there, and chosen here:
 - Width s scales the stages; how it scales conv1 is not said. 24 channels per octave of s, never under 12, are what the authors' later code
   has. Stages go to the nearest multiple of the groups, so do bottlenecks; a group of a bottleneck keeps at least four channels, which
-  matters at 0.25x with 8 groups alone (13.0 M; with three 12.0 M, printed as 13).
+  matters at 0.25x with 8 groups alone (13.0 M; with three 12.0 M, printed as 13). Where the groups differ from stage to stage, the channels
+  that a stage hands on are a multiple of the next stage's groups as well.
 - "arch2" removes two units of stage 3 and "widens each feature map to maintain the overall complexity"; "shallow" halves the blocks and
   keeps 40 M at 0.5x. By how much is not said: 1.05 at 0.25x, 1.1035 at 0.5x (its stage 2, which the next double) and 1.47 meet the
   published 13, 40 and 40 M within 4 %.
@@ -34,6 +35,7 @@ from archspace.zoo.blocks import (
     multiple_of,
     pooled_shortcut,
     squeeze_excite,
+    stage_multiples,
     stem,
 )
 from archspace.zoo.config import NetworkConfig, knob, per_stage
@@ -56,7 +58,7 @@ class ShuffleNetV1Config(NetworkConfig):
     repeats: tuple[int, ...] = knob((4, 8, 4), "units per stage", at_least=1, at_most=1000)
     stage_channels: tuple[int, ...] | None = knob(None, "output channels per stage at width 1, instead of table 1's", at_least=1)
     stem_channels: int | None = knob(None, "output channels of conv1, instead of the rule above", at_least=1)
-    bottleneck: int = knob(4, "output channels per bottleneck channel (the paper's 1:4)", at_least=1)
+    bottleneck: int | tuple[int, ...] = knob(4, "output channels per bottleneck channel (the paper's 1:4), one or per stage", at_least=1)
     arch2: bool = knob(False, "two units fewer in stage 3, wider (section 4.1.1)")
     shallow: bool = knob(False, "half the units per stage, wider (table 5)")
     shuffle: bool = knob(True, "channel shuffle after the first pointwise convolution")
@@ -71,13 +73,17 @@ class XceptionLikeConfig(ShuffleNetV1Config):
     groups: int | tuple[int, ...] = knob(1, "groups of the pointwise convolutions, one or per stage", alias="g", at_least=1)
 
 
-def stages(family: str, cfg: ShuffleNetV1Config) -> list[tuple[int, int, int]]:
-    """(channels, units, groups) of each stage, from stage 2 on. Raises LawError for combinations that cannot exist."""
+def stages(family: str, cfg: ShuffleNetV1Config, multiples: tuple[int, ...] | None = None) -> list[tuple[int, int, int]]:
+    """(channels, units, groups) of each stage, from stage 2 on. Raises LawError for combinations that cannot exist.
+
+    multiples: what each stage's channels go to where they are scaled, instead of what the groups need.
+    """
     if cfg.arch2 and cfg.shallow:
         raise LawError(f"{family}: at most one of arch2 and shallow may be set, but both are. Drop one.")
     n = len(cfg.strides)
     repeats = per_stage(family, "repeats", cfg.repeats, n)
     groups = per_stage(family, "groups", cfg.groups, n)
+    multiples = multiples or stage_multiples(groups)
     widening = 1.0
     if cfg.arch2:
         repeats, widening = tuple(max(1, r - 2) if stage == 3 else r for stage, r in enumerate(repeats, start=2)), arch2_widening(cfg.width)
@@ -86,17 +92,17 @@ def stages(family: str, cfg: ShuffleNetV1Config) -> list[tuple[int, int, int]]:
     if cfg.stage_channels is not None:
         given = per_stage(family, "stage_channels", cfg.stage_channels, n)
         scale = cfg.width * widening
-        channels = [c if scale == 1 else multiple_of(c * scale, g) for c, g in zip(given, groups, strict=True)]
+        channels = [c if scale == 1 else multiple_of(c * scale, m) for c, m in zip(given, multiples, strict=True)]
         return list(zip(channels, repeats, groups, strict=True))
     rows = []
-    for i, (units, g) in enumerate(zip(repeats, groups, strict=True)):
+    for i, (units, g, m) in enumerate(zip(repeats, groups, multiples, strict=True)):
         if g not in STAGE2_CHANNELS:
             raise LawError(
                 f"{family}: table 1 has channels for groups {', '.join(map(str, STAGE2_CHANNELS))}, but got groups={g}. "
                 "Give stage_channels as well."
             )
         stage2 = STAGE2_CHANNELS[g] * cfg.width * widening
-        rows.append((multiple_of(stage2, g) * 2**i if cfg.arch2 else multiple_of(stage2 * 2**i, g), units, g))
+        rows.append((multiple_of(stage2, m) * 2**i if cfg.arch2 else multiple_of(stage2 * 2**i, m), units, g))
     return rows
 
 
@@ -139,6 +145,7 @@ def unit(
     kernel_size: int,
     groups: int,
     first_groups: int,
+    bottleneck: int = 4,
 ) -> Value:
     """Figure 2 (b) at stride 1, (c) at stride 2: where the shortcut is pooled and concatenated."""
     branch_channels = computed_channels(family, out_channels, x) if stride == 2 else out_channels
@@ -149,7 +156,7 @@ def unit(
             f"{family}: groups must divide the channels that a unit computes, but got groups={groups}, channels {kept}. "
             f"Stage channels near {out_channels}: {least}, {least + groups}."
         )
-    y = conv_bn(b, "pw1", x, bottleneck_channels(out_channels, cfg.bottleneck, groups), groups=first_groups, act=ReLU())
+    y = conv_bn(b, "pw1", x, bottleneck_channels(out_channels, bottleneck, groups), groups=first_groups, act=ReLU())
     if cfg.shuffle and groups > 1:
         y = b.add("shuffle", ChannelShuffle(groups), y)
     y = depthwise_bn(b, "dw", y, kernel_size, stride=stride)
@@ -165,15 +172,27 @@ def build(family: str, cfg: ShuffleNetV1Config, b: Builder) -> Graph:
     """Table 1: conv1, max pool, three stages of units (as many as there are strides), global pool, FC."""
     rows = stages(family, cfg)
     kernels = per_stage(family, "kernel_size", cfg.kernel_size, len(rows))
+    bottlenecks = per_stage(family, "bottleneck", cfg.bottleneck, len(rows))
     x = b.input((cfg.batch, 3, *cfg.input))
     x = stem(b, x, stem_channels(cfg, rows[0][2]))
-    for stage, ((channels, units, groups), first, kernel) in enumerate(zip(rows, cfg.strides, kernels, strict=True), start=2):
+    for stage, ((channels, units, groups), first, kernel, bottleneck) in enumerate(
+        zip(rows, cfg.strides, kernels, bottlenecks, strict=True), start=2
+    ):
         for i in range(units):
             with b.block(f"stage{stage}.unit{i}"):
-                # The first pointwise convolution of all stays dense: its input has few channels (footnote 1).
-                first_groups = 1 if stage == 2 and i == 0 else groups
-                stride = first if i == 0 else 1
-                x = unit(family, b, x, channels, cfg, stride=stride, kernel_size=kernel, groups=groups, first_groups=first_groups)
+                x = unit(
+                    family,
+                    b,
+                    x,
+                    channels,
+                    cfg,
+                    stride=first if i == 0 else 1,
+                    kernel_size=kernel,
+                    groups=groups,
+                    # The first pointwise convolution of all stays dense: its input has few channels (footnote 1).
+                    first_groups=1 if stage == 2 and i == 0 else groups,
+                    bottleneck=bottleneck,
+                )
     return b.build(classifier(b, x, cfg.num_classes))
 
 

@@ -47,7 +47,9 @@ class ShuffleNetV2Config(NetworkConfig):
     equal_branches: bool = knob(False, "a first unit's shortcut gives half of the channels, as in torchvision, not as few as it reads")
     residual: bool = knob(False, "add what is convolved to its input, in the units that keep the shape (appendix figure 2a)")
     depthwise_first: bool = knob(False, "one more depthwise convolution in front of each unit's first pointwise one (v2*, section 4)")
-    se_reduction: int | None = knob(None, "squeeze-and-excitation with (convolved channels) / r hidden ones in every unit", at_least=1)
+    se_reduction: int | tuple[int, ...] | None = knob(
+        None, "squeeze-and-excitation with (convolved channels) / r hidden ones, one or per stage; 0: none", at_least=0
+    )
 
 
 def stage_channels(cfg: ShuffleNetV2Config) -> tuple[int, ...]:
@@ -99,7 +101,16 @@ def split_ratios(cfg: ShuffleNetV2Config, repeats: tuple[int, ...]) -> list[list
 
 
 def branch(
-    b: Builder, x: Value, channels: int, out_channels: int, cfg: ShuffleNetV2Config, kernel_size: int, stride: int, *, residual: bool
+    b: Builder,
+    x: Value,
+    channels: int,
+    out_channels: int,
+    cfg: ShuffleNetV2Config,
+    kernel_size: int,
+    *,
+    stride: int,
+    residual: bool,
+    se_reduction: int,
 ) -> Value:
     """The convolved branch of figure 3 (c) and (d), with the options of appendix figure 2: squeeze-and-excitation, residual."""
     with b.scope("branch"):
@@ -107,12 +118,12 @@ def branch(
         y = conv_bn(b, "pw1", y, channels, act=ReLU())
         y = depthwise_bn(b, "dw", y, kernel_size, stride=stride)
         y = conv_bn(b, "pw2", y, out_channels, act=None if residual else ReLU())
-        y = squeeze_excite(b, "se", y, cfg.se_reduction, of_channels=channels)
+        y = squeeze_excite(b, "se", y, se_reduction or None, of_channels=channels)
         return b.add("act", ReLU(), b.add("add", Add(), x, y)) if residual else y
 
 
-def basic_unit(b: Builder, x: Value, cfg: ShuffleNetV2Config, kernel_size: int, split_ratio: float) -> Value:
-    """Figure 3 (c): split, convolve one part, concatenate, shuffle."""
+def basic_unit(b: Builder, x: Value, cfg: ShuffleNetV2Config, kernel_size: int, split_ratio: float, se_reduction: int = 0) -> Value:
+    """Figure 3 (c): split, convolve one part, concatenate, shuffle. Reductions are those of this unit; 0: none."""
     c = x.channels
     convolved = int(c * split_ratio + 0.5)
     if not 1 <= convolved < c:
@@ -123,17 +134,22 @@ def basic_unit(b: Builder, x: Value, cfg: ShuffleNetV2Config, kernel_size: int, 
         )
     kept = b.add("keep", ChannelSlice(0, c - convolved), x)
     y = b.add("split", ChannelSlice(c - convolved, c), x)
-    return _join(b, kept, branch(b, y, convolved, convolved, cfg, kernel_size, 1, residual=cfg.residual), cfg)
+    y = branch(b, y, convolved, convolved, cfg, kernel_size, stride=1, residual=cfg.residual, se_reduction=se_reduction)
+    return _join(b, kept, y, cfg)
 
 
-def first_unit(b: Builder, x: Value, out_channels: int, cfg: ShuffleNetV2Config, kernel_size: int, stride: int) -> Value:
+def first_unit(
+    b: Builder, x: Value, out_channels: int, cfg: ShuffleNetV2Config, kernel_size: int, stride: int, se_reduction: int = 0
+) -> Value:
     """Figure 3 (d): no split, both branches convolve all channels, so that they double."""
     half = out_channels // 2
     kept_channels = half if cfg.equal_branches else min(half, x.channels)
     with b.scope("shortcut"):
         kept = depthwise_bn(b, "dw", x, kernel_size, stride=stride)
         kept = conv_bn(b, "pw", kept, kept_channels, act=ReLU())
-    return _join(b, kept, branch(b, x, half, out_channels - kept_channels, cfg, kernel_size, stride, residual=False), cfg)
+    made = out_channels - kept_channels
+    y = branch(b, x, half, made, cfg, kernel_size, stride=stride, residual=False, se_reduction=se_reduction)
+    return _join(b, kept, y, cfg)
 
 
 def _join(b: Builder, kept: Value, y: Value, cfg: ShuffleNetV2Config) -> Value:
@@ -148,15 +164,16 @@ def build(cfg: ShuffleNetV2Config, b: Builder) -> Graph:
     repeats = per_stage("shufflenet_v2", "repeats", cfg.repeats, n)
     kernels = per_stage("shufflenet_v2", "kernel_size", cfg.kernel_size, n)
     ratios = split_ratios(cfg, repeats)
+    reductions = per_stage("shufflenet_v2", "se_reduction", cfg.se_reduction or 0, n)
     x = b.input((cfg.batch, 3, *cfg.input))
     x = stem(b, x, cfg.stem_channels)
-    rows = zip(channels, ratios, kernels, cfg.strides, strict=True)
-    for stage, (out_channels, stage_ratios, kernel, stride) in enumerate(rows, start=2):
+    rows = zip(channels, ratios, kernels, cfg.strides, reductions, strict=True)
+    for stage, (out_channels, stage_ratios, kernel, stride, reduction) in enumerate(rows, start=2):
         with b.block(f"stage{stage}.unit0"):
-            x = first_unit(b, x, out_channels, cfg, kernel, stride)
+            x = first_unit(b, x, out_channels, cfg, kernel, stride, reduction)
         for i, ratio in enumerate(stage_ratios, start=1):
             with b.block(f"stage{stage}.unit{i}"):
-                x = basic_unit(b, x, cfg, kernel, ratio)
+                x = basic_unit(b, x, cfg, kernel, ratio, reduction)
     with b.block("conv5"):
         x = conv_bn(b, "pw", x, conv5_channels(cfg), act=ReLU())
     return b.build(classifier(b, x, cfg.num_classes))

@@ -97,7 +97,7 @@ def build_skeleton(
     )
     x = b.input((cfg.batch, 3, *cfg.input))
     x = stem(b, x, stem_channels(plan, 1))
-    for stage, (channels, units, _) in enumerate(stages(place, plan)):
+    for stage, (channels, units, _) in enumerate(stages(place, plan, multiples)):
         for i in range(units):
             with b.block(f"stage{stage + 2}.unit{i}"):
                 x = unit(x, channels, stage, 2 if i == 0 else 1)

@@ -15,7 +15,10 @@ from archspace.analysis import analyze, total_counts
 from archspace.errors import LawError
 from archspace.ir.ops import ChannelShuffle
 from archspace.zoo import ZOO, build
+from archspace.zoo.blocks import SE_PLACEMENTS
 from archspace.zoo.config import NetworkConfig
+from archspace.zoo.mixed import UNITS
+from archspace.zoo.shift_penalty import CURVES
 from archspace.zoo.shifts import SHIFTS
 from archspace.zoo.variants import ACTIVATIONS
 
@@ -80,6 +83,13 @@ def strides() -> st.SearchStrategy[list[int]]:
     return st.lists(st.integers(1, 2), min_size=2, max_size=4)
 
 
+placements = st.sampled_from(SE_PLACEMENTS)
+penalties: dict[str, st.SearchStrategy[object]] = {
+    "shift_lambda": st.sampled_from([0.0, 3e-5, 5e-4, 6e-4, 1.0]),
+    "lambda_curve": st.sampled_from(tuple(CURVES)),
+    "lambda_beyond": st.booleans(),
+}
+
 KNOBS: dict[str, dict[str, st.SearchStrategy[object]]] = {
     "shufflenet_v1": {
         "strides": strides(),
@@ -90,7 +100,7 @@ KNOBS: dict[str, dict[str, st.SearchStrategy[object]]] = {
         "repeats": per_stage(few, 3),
         "stage_channels": per_stage(channel_counts, 3),
         "stem_channels": channel_counts,
-        "bottleneck": few,
+        "bottleneck": few | per_stage(few, 3),
         "arch2": st.booleans(),
         "shallow": st.booleans(),
         "shuffle": st.booleans(),
@@ -101,7 +111,7 @@ KNOBS: dict[str, dict[str, st.SearchStrategy[object]]] = {
         "equal_branches": st.booleans(),
         "residual": st.booleans(),
         "depthwise_first": st.booleans(),
-        "se_reduction": channel_counts,
+        "se_reduction": channel_counts | per_stage(st.just(0) | few, 3),
         "split_ratio": shares | st.tuples(shares, shares, shares),
         "repeats": per_stage(few, 3),
         "stage_channels": per_stage(channel_counts, 3),
@@ -126,7 +136,7 @@ KNOBS: dict[str, dict[str, st.SearchStrategy[object]]] = {
         "reimplemented": st.booleans(),
         "kernel_size": few | per_stage(few, 7),
         "se_reduction": channel_counts,
-        "se_placement": st.sampled_from(["output", "expansion"]),
+        "se_placement": placements | per_stage(placements, 7),
     },
     "resnet": {
         "depth": st.sampled_from([18, 34, 50, 101, 152, 20]),
@@ -143,10 +153,35 @@ KNOBS: dict[str, dict[str, st.SearchStrategy[object]]] = {
         "shift_sparsity": shares | per_stage(shares, 16),
         "learned_shifts": st.booleans(),
         "se_reduction": channel_counts,
-        "se_placement": st.sampled_from(["output", "expansion"]),
+        "se_placement": placements | per_stage(placements, 5),
         "expansion": few | per_stage(few, 5),
         "repeats": per_stage(few, 5),
         "stage_channels": per_stage(channel_counts, 5),
+        **penalties,
+    },
+    "mixed": {
+        "unit": st.sampled_from(UNITS) | per_stage(st.sampled_from(UNITS), 4),
+        "width": widths,
+        "strides": strides(),
+        "repeats": per_stage(few, 4),
+        "stage_channels": per_stage(channel_counts, 4),
+        "stem_channels": channel_counts,
+        "stem_pool": st.booleans(),
+        "last_channels": st.just(0) | channel_counts,
+        "kernel_size": few | per_stage(few, 4),
+        "se_reduction": few | per_stage(st.just(0) | few, 4),
+        "se_placement": placements | per_stage(placements, 4),
+        "groups": few | per_stage(few, 4),
+        "bottleneck": few | per_stage(few, 4),
+        "shuffle": st.booleans(),
+        "split_ratio": shares | per_stage(shares, 4),
+        "residual": st.booleans(),
+        "expansion": few | per_stage(few, 4),
+        "shift": st.sampled_from(SHIFTS),
+        "shift_kernel": few | per_stage(few, 4),
+        "shift_sparsity": shares | per_stage(shares, 4),
+        "learned_shifts": st.booleans(),
+        **penalties,
     },
 }
 KNOBS["xception_like"] = KNOBS["shufflenet_v1"]

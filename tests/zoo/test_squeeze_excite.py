@@ -131,12 +131,33 @@ def test_a_reduction_above_the_channels_names_the_place_and_the_largest_that_wor
     assert str(caught.value) == f"{law}, but got se_reduction={largest + 1}, channels={largest}. Largest in all units: {largest}."
 
 
-@pytest.mark.parametrize("family", ["shufflenet_v1", "shufflenet_v2", "mobilenet_v1", "mobilenet_v2", "resnet", "fenet"])
+@pytest.mark.parametrize("family", ["shufflenet_v1", "mobilenet_v1", "mobilenet_v2", "resnet", "fenet"])
 def test_a_reduction_is_a_positive_whole_number(family: str) -> None:
     for reduction, words in ((0, "at least 1, but got 0"), (0.5, "a whole number, but got 0.5"), (True, "a whole number, but got True")):
         with pytest.raises(LawError) as caught:
             build(family, se_reduction=reduction)
         assert str(caught.value) == f"{family}: se_reduction must be {words}"
+
+
+def test_a_reduction_of_0_leaves_a_stage_of_shufflenet_v2_without() -> None:
+    graph = build("shufflenet_v2", se_reduction=(0, 4, 0))
+    assert {node.stage for node in nodes_of(graph, Conv2d, ".se.fc1")} == {"stage3"}
+    assert len(nodes_of(graph, Conv2d, ".se.fc1")) == 8  # table 5: eight units
+    assert build("shufflenet_v2", se_reduction=0).nodes == build("shufflenet_v2").nodes
+    with pytest.raises(LawError, match="shufflenet_v2: se_reduction must be at least 0, but got -1"):
+        build("shufflenet_v2", se_reduction=(0, -1, 0))
+
+
+@pytest.mark.parametrize(("family", "stages"), [("mobilenet_v2", 7), ("fenet", 5)])
+def test_each_stage_may_place_its_squeeze_and_excitation_elsewhere_or_not_at_all(family: str, stages: int) -> None:
+    placements = ("output", "none", "expansion", *["none"] * (stages - 3))
+    graph = build(family, se_reduction=4, se_placement=placements)
+    by_stage = {node.stage: graph.nodes[node.inputs[0]].name.rpartition(".")[0] for node in graph if node.name.endswith("se.scale")}
+    assert {stage for stage in by_stage if stage != "stem"} == {"stage1", "stage3"}
+    assert by_stage["stage1"].endswith("project")
+    assert "project" not in by_stage["stage3"]
+    everywhere = build(family, se_reduction=4, se_placement="none")
+    assert everywhere.nodes == build(family).nodes
 
 
 @pytest.mark.parametrize("family", ["mobilenet_v2", "fenet"])

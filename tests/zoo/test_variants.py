@@ -86,6 +86,8 @@ STAGES: dict[str, list[tuple[int, int]]] = {
     "vgg_like": [(25, 28), (50, 14), (100, 7)],
     "resnet_like": [(96, 28), (192, 14), (384, 7)],
     "resnext_like": [(96, 28), (192, 14), (384, 7)],
+    # 64 to a multiple of the next stage's 3 groups, 192 of 3 and of 2
+    "mixed": [(63, 28), (192, 14), (232, 14), (352, 7)],
 }
 
 
