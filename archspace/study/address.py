@@ -24,7 +24,10 @@ def parsed(url: str) -> URL:
 
 def storage_name(url: str | None) -> str:
     """How a storage is called in messages and in the study's folder: without its password. Raises StudyError for no URL."""
-    return "journal" if url is None else _in_query(parsed(url).render_as_string(hide_password=True))
+    if url is None:
+        return "journal"
+    parts = parsed(url)
+    return _in_query(url if parts.password is None else parts.render_as_string(hide_password=True))
 
 
 def hidden(text: str) -> str:

@@ -42,6 +42,7 @@ class Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "OMP_NUM_THREADS": "1"},  # processes share the cores: one thread each; read when torch is imported
+            process_group=0,  # Ctrl-C is for its parent; and it ends together with what it starts itself
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -76,25 +77,26 @@ class Child:
         self._process.terminate()
 
     def kill(self) -> None:
-        """End it at once."""
-        self._process.kill()
+        """End it at once, and what it started."""
+        if self._process.returncode is None:  # nobody waited for it: its number is still its own
+            with suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
 
     def close(self) -> None:
         """End it at once, wait until it is gone, and close the pipes."""
-        self._process.kill()
+        self.kill()
         self._process.wait()
         self._answers.close()
         with suppress(OSError):  # what was not sent yet cannot be sent any more
             self._requests.close()
 
     def _died(self) -> ChildDiedError:
-        self._process.kill()  # one that closed its pipe but lives on is of no use either
+        self.kill()  # one that closed its pipe but lives on is of no use either
         return ChildDiedError(self._process.wait())
 
 
 def main() -> None:
-    """What a child does: serve until done. Its prints go to stderr, its stdin is empty, and Ctrl-C is left to its parent."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """What a child does: serve until done. Its prints go to stderr, and its stdin is empty."""
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
@@ -122,7 +124,7 @@ def _read(requests: Any, received: SimpleQueue[Any]) -> None:
         try:
             received.put(pickle.load(requests))
         except (EOFError, OSError, pickle.UnpicklingError):
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.killpg(os.getpgrp(), signal.SIGTERM)
             sleep(ORPHAN_SECONDS)
             os._exit(1)
 

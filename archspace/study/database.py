@@ -14,6 +14,7 @@ from typing import Any
 import optuna
 from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning, OptunaError
 from sqlalchemy.exc import IntegrityError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
 from archspace.errors import ArchspaceError, StudyError, UnknownNameError
 from archspace.latency.profile_json import profile_to_dict
@@ -53,6 +54,7 @@ class Limits:
 def open_database(url: str, limits: Limits | None = None) -> optuna.storages.RDBStorage:
     """The database at an Optuna storage URL; with heartbeats where `limits` are given. Raises StudyError when it cannot be reached."""
     try:
+        _make_tables(url)
         return connected(url, limits)
     except (SQLAlchemyError, OptunaError, RuntimeError) as error:  # RuntimeError: tables that another Optuna made
         raise StudyError(
@@ -61,11 +63,7 @@ def open_database(url: str, limits: Limits | None = None) -> optuna.storages.RDB
 
 
 def connected(url: str, limits: Limits | None = None) -> optuna.storages.RDBStorage:
-    """As `open_database`, but raises what SQLAlchemy and Optuna do."""
-    parts = parsed(url)
-    options: dict[str, Any] = {"pool_pre_ping": True}
-    if parts.get_backend_name() == "postgresql" and parts.drivername.partition("+")[2] in LIBPQ:
-        options["connect_args"] = {key: value for key, value in CONNECTING.items() if key not in parts.query}
+    """As `open_database`, for a database that has its tables; raises what SQLAlchemy and Optuna do."""
     heart: dict[str, Any] = {}
     if limits is not None:
         heart = {
@@ -73,14 +71,29 @@ def connected(url: str, limits: Limits | None = None) -> optuna.storages.RDBStor
             "grace_period": limits.grace_s,
             "heartbeat_stale_trial_callback": queue_again,
         }
+    return _storage(url, heart, pool_pre_ping=True)
+
+
+def _make_tables(url: str) -> None:
+    """Make Optuna's tables, unless they are there. Several processes may do so at once: then all but one fail, and find them there."""
+    for pause_s in (0.5, 1.0, None):
+        try:
+            _storage(url, {}, poolclass=NullPool)  # where it fails, no connection is left in a pool
+            return
+        except (IntegrityError, ProgrammingError):
+            if pause_s is None:
+                raise
+            sleep(pause_s)
+
+
+def _storage(url: str, heart: dict[str, Any], **options: Any) -> optuna.storages.RDBStorage:
+    parts = parsed(url)
+    if parts.get_backend_name() == "postgresql" and parts.drivername.partition("+")[2] in LIBPQ:
+        options["connect_args"] = {key: value for key, value in CONNECTING.items() if key not in parts.query}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)  # heartbeats
         try:
-            try:
-                return optuna.storages.RDBStorage(url, options, **heart)
-            except (IntegrityError, ProgrammingError):
-                sleep(1.0)  # another process was making the tables at the same time: now they are there
-                return optuna.storages.RDBStorage(url, options, **heart)
+            return optuna.storages.RDBStorage(url, options, **heart)
         except ImportError as error:
             raise StudyError(f"storage {storage_name(url)}: its database driver must be installed, but is not: {error}") from None
 

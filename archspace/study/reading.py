@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 from archspace.errors import ArchspaceError, StudyError, UnknownNameError
 from archspace.files import read_json, what_is_at
 from archspace.study.address import storage_name
-from archspace.study.database import ERROR_ATTR, PROFILE_ATTR, QUESTION_ATTR, open_database
+from archspace.study.database import ERROR_ATTR, PROFILE_ATTR, QUESTION_ATTR, close_database, open_database
 from archspace.study.heartbeat import WORKER_ATTR
 from archspace.study.progress import StudyResult
 from archspace.study.question import Question
@@ -64,6 +64,7 @@ def stored_studies(place: str | Path = "runs", storage: str | None = None) -> It
         with quiet_optuna():
             database = open_database(storage)
             names = [found.study_name for found in optuna.get_all_study_summaries(database) if QUESTION_ATTR in found.user_attrs]
+            close_database(database)
         sources: list[tuple[str | Path, str | None]] = [(name, storage) for name in sorted(names)]
     else:
         sources = [(file.parent, None) for file in sorted(Path(place).rglob(QUESTION_FILE))]
@@ -96,8 +97,14 @@ def _from_folder(folder: Path) -> StoredStudy:
 
 def _from_database(name: str, storage: str, folder: Path) -> StoredStudy:
     database = open_database(storage)
+    try:
+        return _stored_in(database, name, storage_name(storage), folder)
+    finally:
+        close_database(database)
+
+
+def _stored_in(database: optuna.storages.RDBStorage, name: str, place: str, folder: Path) -> StoredStudy:
     names = optuna.get_all_study_names(database)
-    place = storage_name(storage)
     if name not in names:
         raise UnknownNameError(f"study in {place}", name, names)
     study = optuna.load_study(study_name=name, storage=database)

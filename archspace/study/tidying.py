@@ -7,7 +7,7 @@ from pathlib import Path
 
 import optuna
 
-from archspace.study.database import connected, join_shared
+from archspace.study.database import close_database, close_study, connected, join_shared
 from archspace.study.lineage import owed, queue_again
 from archspace.study.quiet import quiet_optuna
 from archspace.study.reading import read_study
@@ -33,6 +33,7 @@ def tidied(study: str, storage: str | None = None) -> list[str]:
         for trial in owed(shared.get_trials(deepcopy=False)):
             queue_again(shared, trial)
         given_up = [trial.number for trial in shared.get_trials(deepcopy=False) if trial.number in running and trial.state.is_finished()]
+        close_study(shared)
         return [f"gave up trial {number}: its worker has not been heard of for {limits.grace_s} s" for number in given_up]
 
 
@@ -41,7 +42,9 @@ def delete_study(study: str, storage: str | None = None) -> list[str]:
     with quiet_optuna():
         found = read_study(study, storage)
         if storage is not None:
-            optuna.delete_study(study_name=found.name, storage=connected(storage))
+            database = connected(storage)
+            optuna.delete_study(study_name=found.name, storage=database)
+            close_database(database)
             return [f"deleted study {found.name} from {found.place}"]
     folder = Path(study)
     for entry in sorted(folder.iterdir()):

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from time import sleep
@@ -135,6 +137,15 @@ def hangs(graph: Graph) -> float:
     if is_unlucky(noted(graph)):
         sleep(LONGEST_BLOCK_S)
     return value(graph)
+
+
+def hangs_with_a_process(graph: Graph) -> float:
+    """It waits for a process of its own, as one that loads data may."""
+    noted(graph)
+    with subprocess.Popen([sys.executable, "-c", f"import time; time.sleep({LONGEST_BLOCK_S})"]) as process:
+        (folder() / "process").write_text(str(process.pid), encoding="utf-8")
+        process.wait()
+    return 0.0
 
 
 def raises(graph: Graph) -> float:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import optuna
@@ -40,9 +42,12 @@ class Look:
     def study(self) -> optuna.Study:
         return optuna.load_study(study_name=NAME, storage=self._storage)
 
+    def names(self) -> list[str]:
+        return optuna.get_all_study_names(self._storage)
+
     def trials(self) -> list[FrozenTrial]:
         """All trials; none where nobody began the study."""
-        return self.study.trials if NAME in optuna.get_all_study_names(self._storage) else []
+        return self.study.trials if NAME in self.names() else []
 
     def counted(self) -> int:
         return sum(map(is_counted, self.trials()))
@@ -77,3 +82,18 @@ def looking_at(url: str) -> Iterator[Look]:
         yield Look(storage)
     finally:
         close_database(storage)
+
+
+def at_once(number: int, step: Callable[[], Any]) -> list[Any]:
+    """What so many threads get, or what is raised in them, when they all take a step at the same time."""
+    start = Barrier(number)
+
+    def one(_: int) -> Any:
+        start.wait()
+        try:
+            return step()
+        except Exception as error:
+            return error
+
+    with ThreadPoolExecutor(number) as threads:
+        return list(threads.map(one, range(number)))

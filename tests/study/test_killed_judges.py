@@ -80,6 +80,13 @@ def test_a_candidate_that_hangs_is_given_up_after_its_time_and_the_others_are_ju
             assert outcome.metrics["python:mischief:hangs"] == value
 
 
+def test_what_a_candidate_started_ends_with_it() -> None:
+    with processes(question("hangs_with_a_process"), 1, 2.0, lambda *_: None) as pool:
+        assert "took longer" in pool.submit(CANDIDATES[0], DIGESTS[0])().problem
+    started_by_it = int((mischief.folder() / "process").read_text(encoding="utf-8"))
+    until(lambda: not is_alive(started_by_it))
+
+
 def test_what_an_objective_raises_fails_its_candidate_with_the_traceback(expected: list[float]) -> None:
     for outcome, unlucky, value, digest in zip(outcomes("raises"), UNLUCKY, expected, DIGESTS, strict=True):
         if unlucky:
