@@ -58,14 +58,11 @@ def command(
     """Show what a design space holds: parameters, number of architectures, the share within a budget, what they cost. Or compare spaces.
 
     Several spaces are compared by the distribution of a metric over random members within one budget, as in "Designing Network Design
-    Spaces" (CVPR 2020): which is ahead, how far (Kolmogorov-Smirnov), how sure that is. With -o, a name in .html gets the distributions;
-    --format csv has a row per candidate of one space.
+    Spaces" (CVPR 2020), say with --objective stage_channels: which is ahead, how far (Kolmogorov-Smirnov), how sure that is. With -o, a
+    name in .html gets the distributions; --format csv has a row per candidate of one space.
 
     \b
-    Examples:
-      archspace space spaces/shufflenet_v2.toml --max-madds 60M
-      archspace space spaces/shufflenet_v1.toml spaces/shufflenet_v2.toml
-        --max-madds 60M --objective stage_channels
+    Example: archspace space spaces/shufflenet_v2.toml --max-madds 60M
     """
     if not files:
         raise LawError("space takes at least one SPACE.toml, but got none. Example: archspace space spaces/shufflenet_v2.toml")
