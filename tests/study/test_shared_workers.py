@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
-import mischief
 import pytest
-from faults import finished, is_alive, run, started, until
-from optuna.trial import TrialState
-from shared_study import NAME, Look, joining, looking_at, searching
+from faults import finished
+from shared_study import Look, looking_at, searching
 
-from archspace.study.lineage import HISTORY_ATTR, is_counted
+from archspace.study.lineage import is_counted
 
 
 @pytest.fixture
