@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from archspace.rules import lint
     from archspace.space import Space
     from archspace.study import search
+    from archspace.survey import compare_spaces, describe
     from archspace.timing import experiment, measure
 
 __version__ = VERSION
@@ -39,7 +40,9 @@ __all__ = [
     "analyze",
     "build",
     "calibrate",
+    "compare_spaces",
     "deploy",
+    "describe",
     "devices",
     "experiment",
     "from_export",
@@ -61,7 +64,9 @@ __all__ = [
 _LAZY = {
     "Space": ("archspace.space", ""),
     "calibrate": ("archspace.timing", "measure"),
+    "compare_spaces": ("archspace.survey", ""),
     "deploy": ("archspace.pytorch", "torch"),
+    "describe": ("archspace.survey", ""),
     "devices": ("archspace.latency", ""),
     "experiment": ("archspace.timing", "torch"),
     "from_export": ("archspace.pytorch", "torch"),
