@@ -31,7 +31,9 @@ def aims(objective: str) -> dict[str, str]:
 
 def run(directory: Path, objective: str, trials: int, **options: Any) -> StudyResult:
     """A search in this process, with one of `mischief`'s objectives."""
-    return search(**{"space": TINY, "directory": directory, "objectives": aims(objective), "trials": trials, "sampler": "random", **options})
+    return search(
+        **{"space": TINY, "directory": directory, "objectives": aims(objective), "trials": trials, "sampler": "random", **options}
+    )
 
 
 def words(directory: Path, objective: str, trials: int, *more: str) -> list[str]:

@@ -65,7 +65,12 @@ class Server:
     def start(self) -> None:
         """Start the server and wait until it answers."""
         settings = {**SETTINGS, "listen_addresses": "127.0.0.1", "port": str(self.port), "unix_socket_directories": str(self._folder)}
-        words = [program("postgres"), "-D", str(self._data), *(word for key, value in settings.items() for word in ("-c", f"{key}={value}"))]
+        words = [
+            program("postgres"),
+            "-D",
+            str(self._data),
+            *(word for key, value in settings.items() for word in ("-c", f"{key}={value}")),
+        ]
         end_with_us = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []  # should the tests be killed themselves
         log = (self._folder / "log").open("ab")
         with log:

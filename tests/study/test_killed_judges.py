@@ -132,7 +132,10 @@ def test_a_module_that_only_the_search_can_import_is_named_instead_of_tried_thre
     asked = Question(TINY, {"python:only_here:score": "minimize"})
     assert asked.is_slow
     (tmp_path / "only_here.py").unlink()
-    with processes(asked, 1, None, lambda *_: None) as pool, pytest.raises(StudyError, match=r"python:only_here:score: its module cannot be"):
+    with (
+        processes(asked, 1, None, lambda *_: None) as pool,
+        pytest.raises(StudyError, match=r"python:only_here:score: its module cannot be"),
+    ):
         pool.submit(CANDIDATES[0], DIGESTS[0])()
 
 

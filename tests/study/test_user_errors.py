@@ -44,9 +44,7 @@ def test_a_trial_that_hangs_is_given_up_after_its_time_and_the_study_goes_on(tmp
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_study_whose_every_trial_raises_ends_without_a_winner(
-    workers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_study_whose_every_trial_raises_ends_without_a_winner(workers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "always.py").write_text("def fails(graph):\n    raise RuntimeError('always')\n", encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
     result = run(tmp_path / "study", "", 5, workers=workers, objectives={"python:always:fails": "minimize"})
