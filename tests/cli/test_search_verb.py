@@ -158,7 +158,7 @@ def test_no_winner_is_exit_code_one_and_an_empty_front(archspace: Archspace) -> 
     assert not Path("out/winners").exists() or not list(Path("out/winners").iterdir())
 
 
-@pytest.mark.parametrize("name", ["shufflenet_v1", "shufflenet_v2", "fenet"])
+@pytest.mark.parametrize("name", sorted(path.stem for path in SPACES.glob("*.toml")))
 def test_every_shipped_space_is_searched_with_the_default_sampler(name: str, archspace: Archspace) -> None:
     code, out, _ = archspace("search", str(SPACES / f"{name}.toml"), "--max-madds", "200M", "--trials", "15", "--format", "json")
     assert code == 0
