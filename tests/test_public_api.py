@@ -10,10 +10,11 @@ import archspace
 
 NAMES = [
     "ArchspaceError", "Builder", "Graph", "Space",
-    "analyze", "build", "calibrate", "deploy", "devices", "experiment", "from_export", "from_onnx", "from_torch", "lint", "load",
+    "analyze", "build", "calibrate", "deploy", "devices", "experiment", "from_export", "from_onnx", "from_torch", "improve", "lint",
+    "load",
     "load_weights",
     "measure", "predict", "save",
-    "search", "to_module", "write_results",
+    "search", "to_module", "verify", "write_results",
 ]  # fmt: skip
 
 
@@ -45,6 +46,7 @@ def test_a_name_that_is_asked_for_lazily_is_the_one_of_its_module() -> None:
         Space,
     )
     lazy = {"from_export", "from_onnx", "from_torch", "lint", "load_weights", "predict", "search", "Space", "to_module", "write_results"}
+    lazy |= {"improve", "verify"}
     assert set(archspace._LAZY) == lazy | {"calibrate", "deploy", "devices", "experiment", "measure"}
 
 
