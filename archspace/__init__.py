@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from archspace.latency import devices, predict
     from archspace.onnx import from_onnx
     from archspace.pytorch import deploy, from_export, from_torch, load_weights, to_module
-    from archspace.results import write_results
+    from archspace.results import improve, verify, write_results
     from archspace.rules import lint
     from archspace.space import Space
     from archspace.study import search
@@ -48,6 +48,7 @@ __all__ = [
     "from_export",
     "from_onnx",
     "from_torch",
+    "improve",
     "lint",
     "load",
     "load_weights",
@@ -57,6 +58,7 @@ __all__ = [
     "save",
     "search",
     "to_module",
+    "verify",
     "write_results",
 ]
 
@@ -72,6 +74,7 @@ _LAZY = {
     "from_export": ("archspace.pytorch", "torch"),
     "from_onnx": ("archspace.onnx", "onnx"),
     "from_torch": ("archspace.pytorch", "torch"),
+    "improve": ("archspace.results", "search"),
     "lint": ("archspace.rules", ""),
     "load_weights": ("archspace.pytorch", "torch"),
     "measure": ("archspace.timing", "measure"),
@@ -79,6 +82,7 @@ _LAZY = {
     "prior": ("archspace.accuracy", ""),
     "search": ("archspace.study", "search"),
     "to_module": ("archspace.pytorch", "torch"),
+    "verify": ("archspace.results", "search"),
     "write_results": ("archspace.results", "search"),
 }
 

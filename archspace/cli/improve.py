@@ -48,7 +48,7 @@ def command(words: tuple[str, ...], request: Request, directory: str | None, for
     MODEL is a zoo network with its options, a graph.json, or an .onnx, .pt2 or Python network of a known family. Its own options are
     varied, up to half more or less. By default latency is minimised (memory access without --device) and the capacity kept: the prior
     error where there is one, else the channels of the last stage. Without bounds, madds, params and latency may not grow. The directory
-    gets what a search leaves. Exit code 1 when nothing better was found.
+    gets what a search leaves. Exit code 1 when nothing is better, nor keeps a bound that the model itself exceeds.
 
     \b
     Example: archspace improve shufflenet_v1 --g 8 --device gtx1080ti
@@ -81,7 +81,7 @@ def command(words: tuple[str, ...], request: Request, directory: str | None, for
         )
     emit(form, None, tables=lambda: _tables(found), data=lambda: _data(found), records=lambda: _records(found))
     _say(found)
-    return 0 if found.outcome == "better" else 1
+    return 1 if found.outcome == "none" else 0
 
 
 def _tables(found: Improvement) -> list[Table]:
