@@ -43,9 +43,8 @@ def main() -> None:
         (one_s, one), (two_s, two) = (timed(workers, args.trials, seed) for workers in (1, 2))
         if one.records != two.records:
             raise SystemExit("one worker and two gave different trials")
-        rows.append(
-            {"trials": args.trials, "seed": seed, "one_s": round(one_s, 2), "two_s": round(two_s, 2), "gain": round(one_s / two_s, 3)}
-        )
+        times = {"one_s": round(one_s, 2), "two_s": round(two_s, 2), "gain": round(one_s / two_s, 3)}
+        rows.append({"trials": args.trials, "seed": seed, **times})
         print(rows[-1], flush=True)
     print(f"median gain {statistics.median(row['gain'] for row in rows):.2f}")
     with (HERE / "results" / "workers.csv").open("w", newline="") as file:

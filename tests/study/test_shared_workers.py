@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 from shared_study import NAME, Look, joining, looking_at, searching
 
 from archspace.study.heartbeat import WORKER_ATTR
-from archspace.study.lineage import FIXED_ATTR, HISTORY_ATTR, is_counted, is_retry
+from archspace.study.lineage import FIXED_ATTR, HISTORY_ATTR, is_counted, is_retry, stored_record
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_a_worker_joins_from_elsewhere_without_any_file(tmp_path: Path, database
     found = look.assert_complete(8)
     theirs = [trial for trial in found if is_counted(trial) and process_of(trial) == worker.pid]
     assert theirs
-    assert all(trial.user_attrs["archspace:record"]["metrics"]["latency_ms"] > 0 for trial in theirs)
+    assert all(stored_record(trial)["metrics"]["latency_ms"] > 0 for trial in theirs)
     assert list(empty.iterdir()) == []
 
 
@@ -87,10 +87,10 @@ def test_a_candidate_whose_worker_is_killed_is_tried_again_by_another_and_counte
     assert found[blocked.number].state == TrialState.FAIL
     assert (retried.system_attrs[HISTORY_ATTR], retried.params) == ([blocked.number], blocked.params)
     digests = mischief.calls()
-    assert digests.pop(retried.user_attrs["archspace:record"]["digest"]) == 2
+    assert digests.pop(stored_record(retried)["digest"]) == 2
     assert set(digests.values()) == {1}
     for trial in filter(is_counted, found):
-        metrics = trial.user_attrs["archspace:record"]["metrics"]
+        metrics = stored_record(trial)["metrics"]
         assert list(trial.constraints.values()) == [metrics["params"] / bound - 1]
     assert not any(map(is_alive, set(mischief.judges())))
 
