@@ -134,7 +134,7 @@ BAD: dict[str, tuple[tuple[str, ...], str]] = {
     "an unknown bound": ((V2, "--max", "mads=3M"), "unknown metric 'mads'. Did you mean 'madds'?"),
     "a bound without a value": ((V2, "--max", "madds"), "--max takes METRIC=VALUE, but got 'madds'"),
     "a bound that is no number": ((V2, "--max", "madds=many"), "but got 'many'"),
-    "a bound twice": ((V2, "--max", "madds=3M", "--max-madds", "3M"), "madds is bounded twice"),
+    "a bound twice": ((V2, "--max", "madds=3M", "--max-madds", "3M"), "a metric has one bound, but madds has two"),
     "a quantity that is none": ((V2, "--max-madds", "many"), "--max-madds: a count is a positive number"),
     "latency without a device": ((V2, "--max-latency", "30ms"), "latency needs a device, but none is given"),
     "an unknown device": ((V2, "--device", "sd801"), "'sd801'"),
