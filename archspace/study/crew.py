@@ -21,7 +21,8 @@ from archspace.study.shared import OUTAGE_SECONDS, POLL_SECONDS, candidates_want
 from archspace.study.trials import records_of
 
 MOST_DEATHS = 10  # workers that died in a row without a trial finished: then something is wrong with all of them
-STOP_SECONDS = 10.0
+STOP_SECONDS = 10.0  # what a worker gets to queue its trial again
+LEAVE_SECONDS = 5.0  # what it gets to notice that the study is over
 BROKEN = 2  # exit code of a worker that cannot work at all
 
 
@@ -74,7 +75,7 @@ class _Crew:
         over_at: float | None = None
         try:
             self._members += [self._hire() for _ in range(how.workers)]
-            while self._members and (over_at is None or monotonic() - over_at < STOP_SECONDS):
+            while self._members and (over_at is None or monotonic() - over_at < LEAVE_SECONDS):
                 for member in list(self._members):
                     code = member.exit_code(POLL_SECONDS / len(self._members))
                     if code is None:
@@ -95,18 +96,18 @@ class _Crew:
                 if report is not None:
                     report(Tally(question, records).progress(how.trials))
         finally:
-            self._dismiss()
+            self._dismiss(STOP_SECONDS if over_at is None else 0.0)
 
     def _hire(self) -> Child:
         member = Child(serve)
         member.send((self._url, self._name))  # not on a command line, as a URL may hold a password
         return member
 
-    def _dismiss(self) -> None:
-        """Ask those that still work to stop: each queues its trial again."""
+    def _dismiss(self, within_s: float) -> None:
+        """Ask those that still work to stop, and end those that do not: each that does queues its trial again."""
         for member in self._members:
             member.ask_to_stop()
-        deadline = monotonic() + STOP_SECONDS
+        deadline = monotonic() + within_s
         for member in self._members:
             member.exit_code(max(0.0, deadline - monotonic()))
             member.close()

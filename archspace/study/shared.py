@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
-from time import sleep
+from time import monotonic, sleep
 from uuid import uuid4
 
 import optuna
@@ -32,6 +32,7 @@ from archspace.study.stagnation import Stagnation
 from archspace.study.trials import annotate, answer, records_of
 
 POLL_SECONDS = 0.5  # between looks at a study whose last trials are with other workers
+SILENT_SECONDS = 10.0  # of waiting for others before it is said
 OUTAGE_SECONDS = Limits(1).outage_s
 
 
@@ -52,7 +53,7 @@ class Worker:
 
     def run(self, report: Report | None = None) -> None:
         """Work until the study has its trials, its front stalls, or somebody interrupts: then the trial at hand is queued again."""
-        waited = False
+        idle_since: float | None = None
         while True:
             trials = self._link.patient(lambda: self._study.get_trials(deepcopy=False))
             records = self._learn(trials)
@@ -62,16 +63,23 @@ class Worker:
                 return
             self._link.patient(self._watch.look)
             if len(candidates(trials)) >= self._trials and not any(trial.state == TrialState.WAITING for trial in trials):
-                if not waited:
-                    waited = True
-                    self._say(f"the last trials are with other workers; one not heard of for {self._limits.grace_s} s is taken for dead")
-                sleep(POLL_SECONDS)
+                idle_since = self._wait(idle_since)
                 continue
-            waited = False
+            idle_since = None
             try:
                 self._one_trial(len(trials))
             except UpdateFinishedTrialError:
                 self._say("this worker was not heard of for so long that its trial was given to another one")
+
+    def _wait(self, since: float | None) -> float:
+        """Wait a moment for trials that others have; say so once when it takes long. Returns since when."""
+        since = monotonic() if since is None else since
+        patience_s = min(SILENT_SECONDS, self._limits.grace_s / 2)
+        before = monotonic() - since
+        sleep(POLL_SECONDS)
+        if before <= patience_s < monotonic() - since:
+            self._say(f"the last trials are with other workers; one not heard of for {self._limits.grace_s} s is taken for dead")
+        return since
 
     def _one_trial(self, number: int) -> None:
         patient = self._link.patient

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from archspace.space import Space
 from archspace.study import StudyResult, search
 
 ROOT = Path(__file__).parents[2]
-DEADLINE_S = 120.0  # of whatever should take a second: machines may be busy
+DEADLINE_S = 600.0  # of whatever should take a second: machines may be busy, or stand still for minutes
 TINY = Space.from_dict(SPACE, "tiny")
 
 
@@ -42,6 +43,17 @@ def words(directory: Path, objective: str, trials: int, *more: str) -> list[str]
     file.write_text(TOML, encoding="utf-8")
     fixed = ["--maximize", "stage_channels", "--minimize", f"python:mischief:{objective}", "--trials", str(trials), "-o", str(directory)]
     return [sys.executable, "-m", "archspace", "search", str(file), *fixed, *more]
+
+
+def search_command(directory: Path, objective: str, trials: int, **options: Any) -> list[str]:
+    """`run` in a process of its own: sooner there than the command line, and without a report. Says what the search says."""
+    return [sys.executable, "-m", "faults", json.dumps({"directory": str(directory), "objective": objective, "trials": trials, **options})]
+
+
+def main() -> None:
+    """What that process does."""
+    result = run(say=lambda text: print(text, file=sys.stderr), **json.loads(sys.argv[1]))
+    print(f"{len(result.records)} trials ({result.resumed} from before)", file=sys.stderr)
 
 
 TOML = """
@@ -70,8 +82,8 @@ def environment() -> dict[str, str]:
 @contextmanager
 def started(command: list[str], **options: Any) -> Iterator[subprocess.Popen[str]]:
     """A command that runs meanwhile; killed in any case."""
-    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, env=environment(), **{**streams, **options}) as process:
+    usual = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True, "env": environment()}
+    with subprocess.Popen(command, **{**usual, **options}) as process:
         try:
             yield process
         finally:
@@ -85,13 +97,13 @@ def finished(command: list[str], **options: Any) -> subprocess.CompletedProcess[
     )
 
 
-def until(condition: Callable[[], Any], process: subprocess.Popen[str] | None = None) -> None:
+def until(condition: Callable[[], Any], process: subprocess.Popen[str] | None = None, every_s: float = 0.05) -> None:
     """Wait for a condition, while `process` runs."""
     deadline = time.monotonic() + DEADLINE_S
     while not condition():
         assert time.monotonic() < deadline, "it did not come to that"
         assert process is None or process.poll() is None, f"it ended: {process.communicate()[1]}"
-        time.sleep(0.02)
+        time.sleep(every_s)
 
 
 def is_alive(pid: int) -> bool:
@@ -118,3 +130,7 @@ def journaled(directory: Path) -> list[Any]:
 def facts(trial: optuna.trial.FrozenTrial) -> tuple[Any, ...]:
     """What does not depend on when and where it ran."""
     return trial.number, trial.state, trial.params, trial.values, dict(trial.constraints), trial.user_attrs
+
+
+if __name__ == "__main__":
+    main()

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import optuna
-from faults import words
+from faults import search_command
 from optuna.trial import FrozenTrial, TrialState
 
 from archspace.study.database import close_database, open_database
-from archspace.study.lineage import is_counted, root_of
+from archspace.study.lineage import RECORD_ATTR, is_counted, root_of
 
 NAME = "tiny"
-GRACE_S = 2  # the heart beats every second
+GRACE_S = 6  # the heart beats every second, also on a busy machine
 
 
-def searching(tmp_path: Path, url: str, objective: str, trials: int, *more: str) -> list[str]:
+def searching(tmp_path: Path, url: str, objective: str, trials: int, **more: Any) -> list[str]:
     """The command that begins the study, and resumes it."""
-    fixed = ["--sampler", "random", "--storage", url, "--study", NAME, "--grace", str(GRACE_S)]
-    return words(tmp_path / "study", objective, trials, *fixed, *more)
+    return search_command(tmp_path / "study", objective, trials, **{"storage": url, "study": NAME, "grace_s": GRACE_S, **more})
 
 
 def joining(url: str) -> list[str]:
@@ -45,6 +46,15 @@ class Look:
 
     def counted(self) -> int:
         return sum(map(is_counted, self.trials()))
+
+    def metrics(self, trial: FrozenTrial) -> dict[str, float]:
+        """What a trial's record says."""
+        found: dict[str, float] = json.loads(trial.user_attrs[RECORD_ATTR])["metrics"]
+        return found
+
+    def digest(self, trial: FrozenTrial) -> str:
+        """The network's that a trial's record is of."""
+        return str(json.loads(trial.user_attrs[RECORD_ATTR])["digest"])
 
     def running(self) -> list[FrozenTrial]:
         return [trial for trial in self.trials() if trial.state == TrialState.RUNNING]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import mischief
 import pytest
-from faults import environment, finished, journaled, lines, run, words
+from faults import DEADLINE_S, environment, finished, journaled, lines, run, words
 
 import archspace.study.store as store_module
 from archspace.errors import StudyError
@@ -48,7 +48,7 @@ def on_a_small_disk(command: list[str], limit: int) -> subprocess.CompletedProce
     """The command where no file may grow beyond so many bytes: writes beyond fail half way, as on a full disk."""
     code = SMALL_DISK.format(limit=limit)
     words = [sys.executable, "-c", code, *command[command.index("search") :]]
-    return subprocess.run(words, env=environment(), capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(words, env=environment(), capture_output=True, text=True, timeout=DEADLINE_S, check=False)
 
 
 @pytest.mark.slow

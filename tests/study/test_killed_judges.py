@@ -12,7 +12,7 @@ from typing import Any
 
 import mischief
 import pytest
-from faults import TINY, aims, environment, is_alive, run, until
+from faults import DEADLINE_S, TINY, aims, environment, is_alive, run, until
 
 from archspace.errors import StudyError
 from archspace.ir.digest import graph_digest
@@ -152,7 +152,7 @@ def test_a_script_needs_no_main_guard(tmp_path: Path) -> None:
     """multiprocessing would run it once more in every process."""
     script = tmp_path / "script.py"
     script.write_text(SCRIPT.format(folder=str(tmp_path / "study")), encoding="utf-8")
-    done = subprocess.run([sys.executable, str(script)], env=environment(), capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run([sys.executable, str(script)], env=environment(), capture_output=True, text=True, timeout=DEADLINE_S, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "4 4\n", "")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import mischief
 import pytest
-from faults import finished, is_alive, journaled, lines, run, started, until, words
+from faults import DEADLINE_S, finished, is_alive, journaled, lines, run, started, until, words
 
 from archspace.study.evaluated import Evaluated
 from archspace.study.judging import Outcome
@@ -79,7 +79,7 @@ def test_an_interrupted_search_is_told_what_others_of_its_processes_had_finished
     with started(command, start_new_session=True) as search:
         until(lambda: lines(study / "evaluated.jsonl") >= 7, search)
         os.killpg(search.pid, signal.SIGINT)
-        said = search.communicate(timeout=60)[1]
+        said = search.communicate(timeout=DEADLINE_S)[1]
     assert search.returncode in (0, 1)
     assert "the same command goes on from here" in said
     assert "Traceback" not in said
