@@ -23,7 +23,7 @@ demo: setup
 	$(BIN)/archspace build $(DEMO)/winners/01/graph.json -o $(DEMO)/winner.pt2 --check --force
 	$(BIN)/python studies/digits/study.py $(DEMO)/winners/01/graph.json
 	@echo
-	@echo "The Pareto plot is $(DEMO)/pareto.html, the winner is $(DEMO)/winner.pt2."
+	@echo "The report is $(DEMO)/report.html, the winner is $(DEMO)/winner.pt2."
 
 test: setup
 	$(BIN)/ruff check .

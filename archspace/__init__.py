@@ -19,10 +19,11 @@ from archspace.version import VERSION
 from archspace.zoo import build
 
 if TYPE_CHECKING:
+    from archspace.accuracy import prior
     from archspace.latency import devices, predict
     from archspace.onnx import from_onnx
     from archspace.pytorch import deploy, from_export, from_torch, load_weights, to_module
-    from archspace.results import write_results
+    from archspace.results import improve, verify, write_results
     from archspace.rules import lint
     from archspace.space import Space
     from archspace.study import search
@@ -47,14 +48,17 @@ __all__ = [
     "from_export",
     "from_onnx",
     "from_torch",
+    "improve",
     "lint",
     "load",
     "load_weights",
     "measure",
     "predict",
+    "prior",
     "save",
     "search",
     "to_module",
+    "verify",
     "write_results",
 ]
 
@@ -70,12 +74,15 @@ _LAZY = {
     "from_export": ("archspace.pytorch", "torch"),
     "from_onnx": ("archspace.onnx", "onnx"),
     "from_torch": ("archspace.pytorch", "torch"),
+    "improve": ("archspace.results", "search"),
     "lint": ("archspace.rules", ""),
     "load_weights": ("archspace.pytorch", "torch"),
     "measure": ("archspace.timing", "measure"),
     "predict": ("archspace.latency", ""),
+    "prior": ("archspace.accuracy", ""),
     "search": ("archspace.study", "search"),
     "to_module": ("archspace.pytorch", "torch"),
+    "verify": ("archspace.results", "search"),
     "write_results": ("archspace.results", "search"),
 }
 

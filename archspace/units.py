@@ -24,7 +24,7 @@ def parse_count(text: str) -> int:
     if match is None:
         raise LawError(f"a count is a positive number with an optional K, M, G or T, but got {_short(text)}. Example: 140M")
     value = float(match[1]) * _FACTORS[match[2].lower()]
-    if not 0.5 <= value <= LARGEST:
+    if not 0.5 < value <= LARGEST:  # round(0.5) is 0
         raise LawError(f"a count must be from 1 to {LARGEST:g}, but got {_short(text)}. Example: 140M")
     return round(value)
 

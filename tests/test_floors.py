@@ -20,7 +20,7 @@ FLOORS = {
     "version": (0, "base"),
     "ir": (1, "ir"),
     "analysis": (2, "analysis"), "zoo": (2, "zoo"),
-    "latency": (3, "latency"), "space": (3, "space"),
+    "latency": (3, "latency"), "space": (3, "space"), "accuracy": (3, "accuracy"),
     "rules": (4, "rules"),
     "pytorch": (5, "pytorch"), "onnx": (5, "onnx"), "report": (5, "report"),
     "objectives": (6, "objectives"), "timing": (6, "timing"),
@@ -32,7 +32,8 @@ FACADE = "__init__"  # archspace/__init__.py: floors 0 to 2 at once, 3 to 8 lazi
 
 # What else each may import, beside the standard library.
 PACKAGES = {
-    "study": {"optuna", "sqlalchemy", "pebble"},
+    "study": {"optuna", "sqlalchemy"},
+    "results": {"optuna", "numpy"},  # importances, hypervolumes
     "pytorch": {"torch", "numpy", "fvcore", "torchinfo", "thop", "ptflops", "torchprofile"},
     "onnx": {"onnx", "google", "numpy", "onnxscript", "torch"},  # torch and onnxscript to export alone
     "report": {"plotly", "pandas", "PIL"},

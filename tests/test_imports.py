@@ -51,6 +51,7 @@ def test_the_probe_sees_what_is_loaded() -> None:
         run("check", "shufflenet_v2", "--max-madds", "150M", "--select", "G1"),
         run("latency", "shufflenet_v2", "--device", "gtx1080ti"),
         run("latency", "shufflenet_v2", "fenet", "--device", "sd810", "--batch", "4", "--format", "json"),
+        run("prior", "shufflenet_v2", "fenet"),
         run("devices"),
         run("devices", "gtx1080ti"),
         "import archspace\narchspace.predict(archspace.build('shufflenet_v2'), device='gtx1080ti')\narchspace.devices()",

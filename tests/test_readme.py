@@ -50,7 +50,7 @@ def test_make_demo_runs_the_main_job(tmp_path: Path) -> None:
     done = subprocess.run(words, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600, check=False)
     assert done.returncode == 0, done.stdout
     assert "unseen digits are right" in done.stdout
-    assert (tmp_path / "demo" / "pareto.html").is_file()
+    assert (tmp_path / "demo" / "report.html").is_file()
     assert (tmp_path / "demo" / "winner.pt2").is_file()
 
 

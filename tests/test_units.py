@@ -19,6 +19,7 @@ from archspace.units import format_bytes, format_count, format_share, format_siz
         (".5k", 500),
         ("2T", 2 * 10**12),
         ("7", 7),
+        ("0.51", 1),
         ("140e6", 140_000_000),
         ("1.4e-3G", 1_400_000),
     ],
@@ -28,7 +29,9 @@ def test_a_count_may_carry_a_power_of_a_thousand(text: str, expected: int) -> No
     assert type(parse_count(text)) is int
 
 
-@pytest.mark.parametrize("text", ["", "M", "-1M", "0", "0.0001", "1,4G", "140 MB", "nan", "inf", "1.4.0M", "1e400", "9" * 5000])
+@pytest.mark.parametrize(
+    "text", ["", "M", "-1M", "0", "0.0001", ".5", "0.5", "0.0005k", "1,4G", "140 MB", "nan", "inf", "1.4.0M", "1e400", "9" * 5000]
+)
 def test_what_is_no_positive_count_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(LawError, match="Example: 140M"):
         parse_count(text)

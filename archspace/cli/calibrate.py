@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -28,12 +29,13 @@ if TYPE_CHECKING:
 @click.option("--thorough", is_flag=True, help="180 op benchmarks and 20 networks in place of 129 and 8: twice as long.")
 @click.option("--force", is_flag=True, help="Begin anew where a profile of that name is.")
 @click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True, help="Output format.")
-def command(output: str, backend: str, on: str, batches: str, threads: int, thorough: bool, force: bool, form: str) -> None:
+def command(output: str, backend: str, on: str, batches: str, threads: int, thorough: bool, force: bool, form: str) -> int:
     """Measure this machine for about a minute and fit a latency profile, for --device here and in every other verb.
 
-    Single ops run on buffers that take turns, then eight networks in interleaved rounds; a calibration that was interrupted goes on
-    where it stopped. The error is that of networks whose family the fit has not seen, beside what simpler models reach, and the noise
-    floor says how far the machine itself repeats. torch.compile compiles every op and takes some ten minutes.
+    Eight networks run in interleaved rounds, then single ops on buffers that take turns; an interrupted calibration keeps every round
+    and op that was done, and the same command goes on from there. The error is that of networks whose family the fit has not seen,
+    beside what simpler models reach, and the noise floor says how far the machine itself repeats. torch.compile compiles every op and
+    takes some ten minutes.
 
     \b
     Example: archspace calibrate -o my_cpu.json --backend onnxruntime && archspace latency shufflenet_v2 --device my_cpu.json
@@ -45,22 +47,38 @@ def command(output: str, backend: str, on: str, batches: str, threads: int, thor
         raise MissingPackageError(error.name or "torch", "measure") from None
 
     keep_pages()
-    with warnings.catch_warnings(record=True) as caught, progress_bar("calibrate") as report:
-        warnings.simplefilter("always")
-        try:
+    try:
+        with warnings.catch_warnings(record=True) as caught, progress_bar("calibrate") as report:
+            warnings.simplefilter("always")
             made = calibrate(
                 output, backend=backend, on=on, batches=sizes, threads=threads, thorough=thorough, force=force, progress=report
             )
-        except ModuleNotFoundError as error:
-            raise MissingPackageError(error.name or "scipy", "measure") from None
+    except ModuleNotFoundError as error:
+        raise MissingPackageError(error.name or "scipy", "measure") from None
+    except KeyboardInterrupt:
+        click.echo(f"archspace: interrupted: {_left(Path(output))}", err=True)
+        return 2
     said = [str(one.message) for one in caught if issubclass(one.category, UserWarning)]
     emit(form, None, tables=lambda: [_errors(made), _networks(made)], data=lambda: _data(made, said), records=lambda: _records(made))
     for line in said:
         click.echo(f"warning: {line}", err=True)
-    if made.resumed:
-        click.echo(f"went on from {made.resumed} samples", err=True)
+    if made.resumed or made.resumed_rounds:
+        counts = ((made.resumed, "sample", ""), (made.resumed_rounds, "round", " of the networks"))
+        told = [f"{count} {word}{'s' if count > 1 else ''}{of}" for count, word, of in counts if count]
+        click.echo(f"went on from {' and '.join(told)}", err=True)
     path, raw = made.files
     click.echo(f"wrote {path} and {raw}. Use it: --device {path}; by its name everywhere: archspace devices add {path}", err=True)
+    return 0
+
+
+def _left(path: Path) -> str:
+    """What an interrupted calibration left, in words; a profile that is there still is an older one's, which nothing has replaced yet."""
+    from archspace.timing.calibrating import kept
+
+    found = "" if path.exists() else kept(path)
+    if not found:
+        return "nothing was timed yet. The same command begins again."
+    return f"{path.with_suffix('.csv')} keeps {found}. The same command goes on from there."
 
 
 def _batches(words: str) -> tuple[int, ...]:
@@ -112,6 +130,7 @@ def _data(made: Calibrated, said: list[str]) -> dict[str, Any]:
         "networks": _records(made),
         "files": [str(path) for path in made.files],
         "resumed": made.resumed,
+        "resumed_rounds": made.resumed_rounds,
         "warnings": said,
     }
 

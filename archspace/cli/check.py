@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import click
 
 from archspace.analysis.report import total_counts
-from archspace.cli.device import device_option, latency_record
+from archspace.cli.device import device_option, latency_note, latency_record
 from archspace.cli.findings import DEVICE_RULES
 from archspace.cli.lint import FAIL_ON, NEVER, Demand, settled_fail_on
 from archspace.cli.models import FAMILY_OPTIONS, load_model, split_words
@@ -34,6 +34,7 @@ class Held:
     metric: str
     asked: float
     measured: float
+    lower_bound: bool = False  # the network has at least so much
 
     @property
     def margin(self) -> float:
@@ -89,7 +90,7 @@ class Check:
     def failures(self) -> list[str]:
         """What makes the gate stay shut, in words."""
         over = [
-            f"{held.metric} {_text(held, held.measured)}, at most {_text(held, held.asked)}"
+            f"{held.metric} {_measured_text(held, 'at least ')}, at most {_text(held, held.asked)}"
             for held in self.bounds
             if held.verdict == EXCEEDED
         ]
@@ -101,7 +102,12 @@ class Check:
         """The last line: whether the network passes, and why not or with what doubt."""
         if self.failures:
             return f"failed: {'; '.join(self.failures)}"
-        return f"passed, but {len(self.opaque)} of {len(self.graph)} ops are of unknown work" if self.opaque else "passed"
+        doubts = [f"{len(self.opaque)} of {len(self.graph)} ops are of unknown work"] if self.opaque else []
+        if self.latency and self.latency.lower_bound:
+            doubts.append("the latency is a lower bound")
+        elif self.latency and not self.latency.interval_holds:
+            doubts.append("the latency extrapolates")
+        return f"passed, but {' and '.join(doubts)}" if doubts else "passed"
 
     @property
     def opaque(self) -> list[str]:
@@ -205,7 +211,8 @@ def _held(graph: Graph, bounds: Mapping[str, float], latency: Latency | None) ->
     counts = total_counts(graph)
     metrics = [metric for metric, _ in BOUNDS.values() if metric in bounds]
     measured = {metric: latency.ms if latency and metric == "latency_ms" else getattr(counts, metric) for metric in metrics}
-    return tuple(Held(metric, bounds[metric], value) for metric, value in measured.items())
+    least = latency is not None and latency.lower_bound
+    return tuple(Held(metric, bounds[metric], value, least and metric == "latency_ms") for metric, value in measured.items())
 
 
 def _kept(found: Lint, fail_on: str) -> tuple[Kept, ...]:
@@ -221,12 +228,11 @@ def _kept(found: Lint, fail_on: str) -> tuple[Kept, ...]:
 def _tables(check: Check) -> list[Table]:
     shape = "x".join(map(str, check.graph.input_shape))
     title = f"{check.graph.name}  input {shape}"
-    notes = [f"latency: {check.latency}"] if check.latency else []
-    notes += [f"extrapolates: {reason}" for reason in check.latency.extrapolates] if check.latency else []
+    notes = latency_note(check.latency) if check.latency else []
     if check.opaque:
         notes.append(f"ops of unknown work, counted as memory access alone: {', '.join(check.opaque)}")
     rows = [
-        [held.metric, _text(held, held.asked), _text(held, held.measured), _text(held, held.margin, "+"), _share(held), held.verdict]
+        [held.metric, _text(held, held.asked), _measured_text(held, "≥ "), _text(held, held.margin, "+"), _share(held), held.verdict]
         for held in check.bounds
     ]
     tables = [Table(("<bound", "asked", "is", "margin", "", "<verdict"), rows, title)] if rows else []
@@ -247,6 +253,10 @@ def _tables(check: Check) -> list[Table]:
 def _text(held: Held, value: float, sign: str = "") -> str:
     """Every digit of a count: a gate turns on the last one."""
     return f"{value:{sign},.3f} ms" if held.metric == "latency_ms" else f"{value:{sign},.0f}"
+
+
+def _measured_text(held: Held, least: str) -> str:
+    return f"{least if held.lower_bound else ''}{_text(held, held.measured)}"
 
 
 def _share(held: Held) -> str:

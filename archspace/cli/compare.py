@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from archspace.analysis import DTYPE_BYTES, analyze
-from archspace.cli.device import device_option, predicted
+from archspace.cli.device import device_option, latency_note, latency_record, predicted
 from archspace.cli.models import FAMILY_OPTIONS, load_model, split_words
 from archspace.cli.output import Table, emit, output_options
 from archspace.cli.request import Request, request_options
 from archspace.errors import LawError
 from archspace.units import format_bytes, format_count, format_share
+
+if TYPE_CHECKING:
+    from archspace.latency import Latency
 
 # metric -> how people read it
 METRICS: dict[str, Callable[[float], str]] = {
@@ -34,6 +37,8 @@ METRICS: dict[str, Callable[[float], str]] = {
     "critical_madds": format_count,
     "latency_ms": lambda v: f"{v:.2f} ms",
 }
+
+RELIED_ON = ("low_ms", "high_ms", "interval_holds", "lower_bound")  # of a predicted latency
 
 
 @click.command("compare", context_settings=FAMILY_OPTIONS)
@@ -85,13 +90,24 @@ def command(
         {"model": name, **column, **{f"{key}_ratio": _ratio(column[key], columns[0][key]) for key in METRICS if key in column}}
         for name, column in zip(names, columns, strict=True)
     ]
-    notes = [f"latency of {name}: {latency}" for name, latency in zip(names, latencies, strict=True) if latency]
+    known = [latency_record(latency) if latency else {} for latency in latencies]
+    lines = [
+        {**record, **{key: of[key] for key in RELIED_ON}, "extrapolates": "; ".join(of["extrapolates"])} if of else record
+        for record, of in zip(records, known, strict=True)
+    ]
+    notes = [
+        line for name, latency in zip(names, latencies, strict=True) if latency for line in latency_note(latency, f"latency of {name}")
+    ]
     emit(
         form,
         output,
-        tables=lambda: [_table(names, columns, notes)],
-        data=lambda: {"schema": 1, "first": names[0], "models": records},
-        records=lambda: records,
+        tables=lambda: [_table(names, columns, latencies, notes)],
+        data=lambda: {
+            "schema": 1,
+            "first": names[0],
+            "models": [{**record, **({"latency": of} if of else {})} for record, of in zip(records, known, strict=True)],
+        },
+        records=lambda: lines,
         force=force,
     )
 
@@ -100,15 +116,16 @@ def _ratio(value: float, first: float) -> float | None:
     return value / first if first else None
 
 
-def _table(names: list[str], columns: list[dict[str, Any]], notes: list[str]) -> Table:
+def _table(names: list[str], columns: list[dict[str, Any]], latencies: Sequence[Latency | None], notes: list[str]) -> Table:
     rows = []
     for metric, text in METRICS.items():
         if metric not in columns[0]:
             continue
         first = columns[0][metric]
-        cells = [metric, text(first)]
-        for column in columns[1:]:
-            ratio = _ratio(column[metric], first)
-            cells.append(f"{text(column[metric])}  x{ratio:.2f}" if ratio is not None else text(column[metric]))
+        cells = [metric]
+        for i, (column, latency) in enumerate(zip(columns, latencies, strict=True)):
+            least = "≥ " if metric == "latency_ms" and latency and latency.lower_bound else ""
+            ratio = _ratio(column[metric], first) if i else None
+            cells.append(f"{least}{text(column[metric])}" + (f"  x{ratio:.2f}" if ratio is not None else ""))
         rows.append(cells)
     return Table(("<", *names), rows, notes=notes)

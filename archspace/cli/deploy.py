@@ -9,11 +9,11 @@ import click
 
 from archspace.analysis import analyze
 from archspace.cli.compare import METRICS
-from archspace.cli.device import device_option
+from archspace.cli.device import device_option, latency_note, latency_record
 from archspace.cli.output import Table, emit
 from archspace.errors import MissingPackageError
 from archspace.ir.graph import Graph
-from archspace.latency import Profile, load_profile, predict
+from archspace.latency import Latency, load_profile, predict
 from archspace.latency.fusion import fused_kernels
 
 if TYPE_CHECKING:
@@ -62,9 +62,9 @@ def command(source: str, output: str | None, device: str | None, form: str, forc
         passed = apart64 <= LIMIT
         notes.append(f"the network magnifies rounding: in float64 the outputs differ by {apart64:.1e}")
     notes.append(f"outputs differ by {apart:.1e} of their largest magnitude")
-    before, after = _counted(graph, profile), _counted(found.graph, profile)
-    if profile is not None:
-        notes += [f"latency {when}: {predict(one, profile)}" for when, one in (("before", graph), ("after", found.graph))]
+    latencies = {} if profile is None else {"before": predict(graph, profile), "after": predict(found.graph, profile)}
+    before, after = _counted(graph, latencies.get("before")), _counted(found.graph, latencies.get("after"))
+    notes += [line for when, latency in latencies.items() for line in latency_note(latency, f"latency {when}")]
     if output is not None and passed:
         write_network(deployed, found.graph, output, force=force)
     emit(
@@ -75,6 +75,7 @@ def command(source: str, output: str | None, device: str | None, form: str, forc
             "schema": 1,
             "model": graph.name,
             **({} if profile is None else {"device": profile.device}),
+            **({"latency": {when: latency_record(one) for when, one in latencies.items()}} if latencies else {}),
             "before": before,
             "after": after,
             "difference": apart,
@@ -89,10 +90,10 @@ def command(source: str, output: str | None, device: str | None, form: str, forc
     return 0 if passed else 1
 
 
-def _counted(graph: Graph, profile: Profile | None) -> dict[str, Any]:
+def _counted(graph: Graph, latency: Latency | None) -> dict[str, Any]:
     totals = analyze(graph).totals
-    latency = {} if profile is None else {"latency_ms": predict(graph, profile).ms}
-    return {**{key: getattr(totals, key) for key in SHOWN if key != "kernels"}, "kernels": len(fused_kernels(graph, "none")), **latency}
+    ms = {} if latency is None else {"latency_ms": latency.ms}
+    return {**{key: getattr(totals, key) for key in SHOWN if key != "kernels"}, "kernels": len(fused_kernels(graph, "none")), **ms}
 
 
 def _table(name: str, before: dict[str, Any], after: dict[str, Any], notes: list[str]) -> Table:

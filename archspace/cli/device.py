@@ -42,13 +42,20 @@ def predicted(graph: Graph, device: str | None, batch: int | None) -> Latency | 
     return predict(graph, device, batch=batch)
 
 
+def latency_note(latency: Latency, what: str = "latency") -> list[str]:
+    """Lines for people: a prediction with its interval, and why it may not hold."""
+    return [f"{what}: {latency}", *(f"{what} extrapolates: {reason}" for reason in latency.extrapolates)]
+
+
 def latency_record(latency: Latency) -> dict[str, Any]:
-    """A prediction as JSON values."""
+    """A prediction as JSON values: `low_ms` to `high_ms` is the 80 % interval where `interval_holds`, `lower_bound` says "at least"."""
     return {
         "device": latency.device,
         "batch": latency.batch,
         "latency_ms": latency.ms,
         "low_ms": latency.low_ms,
         "high_ms": latency.high_ms,
+        "interval_holds": latency.interval_holds,
+        "lower_bound": latency.lower_bound,
         "extrapolates": list(latency.extrapolates),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, fields
+from pathlib import Path
 from shutil import get_terminal_size
 from textwrap import wrap
 from typing import Any
@@ -34,8 +35,9 @@ USAGE = "archspace devices [NAME|FILE], archspace devices add FILE, or archspace
 def command(ctx: click.Context, words: tuple[str, ...], name: str | None, form: str, output: str | None, force: bool) -> None:
     """List the devices that latency is predicted for, with their error and where they come from, or show one in full.
 
-    `add FILE` checks a profile and copies it among your own, in the platform's user data directory (or devices/ in the directory that
-    ARCHSPACE_DATA names); --force replaces one of that name, and lets it go before a shipped one. `remove NAME` deletes one of your own.
+    `add FILE` checks a profile and copies it, and the raw samples beside it, among your own, in the platform's user data directory (or
+    devices/ in the directory that ARCHSPACE_DATA names); --force replaces one of that name, and lets it go before a shipped one.
+    `remove NAME` deletes one of your own, with its samples.
 
     \b
     Example: archspace devices gtx1080ti
@@ -86,10 +88,18 @@ def command(ctx: click.Context, words: tuple[str, ...], name: str | None, form: 
 
 def _change(verb: str, word: str, name: str | None, force: bool) -> None:
     if verb == "add":
+        asked = load_profile(Path(word)).samples
         added = add_device(word, name=name, force=force)
-        click.echo(f"added {added.name}: {added.path}", err=True)
+        click.echo(f"added {added.name}: {added.path}{_with_samples(added)}", err=True)
+        if asked and added.samples is None:
+            click.echo(f"warning: its raw samples, {asked}, do not lie beside {word}, and are not kept", err=True)
     else:
-        click.echo(f"removed {word}: {remove_device(word)}", err=True)
+        device = next((one for one in listed_devices() if one.name == word), None)
+        click.echo(f"removed {word}: {remove_device(word)}{_with_samples(device)}", err=True)
+
+
+def _with_samples(device: Device | None) -> str:
+    return f" and {device.samples}" if device is not None and device.samples is not None else ""
 
 
 def record(device: Device) -> dict[str, Any]:
@@ -132,12 +142,15 @@ def list_table(found: Sequence[Device], width: int | None) -> Table:
         rows.append([device.name, profile.title, str(profile.batch), profile.dtype, *error, _origin(device)])
         sentences.append(before + _first_sentence(profile.provenance))
     columns = ("<device", "<title", "batch", "<dtype", "error", "80 %", "networks", "<origin")
+    about = {
+        "error": "error: in the mean, on networks that the fit had not seen",
+        "80 %": "80 %: of networks like these lie within ±",
+    }
     notes = [
-        "error: in the mean, on networks that the fit had not seen; 80 % of them lie within ±",
         f"your own: {own_folder()}",
         "one in full: archspace devices NAME",
     ]
-    table = Table(columns, rows, notes=notes, optional=("<title", "<dtype", "networks", "80 %", "batch"))
+    table = Table(columns, rows, notes=notes, optional=("<title", "<dtype", "networks", "80 %", "batch"), about=about)
     return with_sentences(table, "provenance", sentences, width)
 
 

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from archspace.timing.outcome import Cell, Outcome, Timed, Verdict
 
 PAPER = {"arm": "Snapdragon 810", "gpu": "GTX 1080 Ti"}
+RATIO = "ratio: of times, to the column's first row"
+PRINTED = f"ARM, GPU: the paper's, one thread of a {PAPER['arm']} and a {PAPER['gpu']}"
+MEMORY = "memory: of memory access, to the column's first row"
+NOISE = "noise: of a column's rounds; what differs by less does not differ"
 UNITS = {"arm": "images/s", "gpu": "batches/s"}
 
 
@@ -24,7 +28,10 @@ def list_table(experiments: Iterable[Experiment]) -> Table:
     rows = [[one.name, one.table, one.title, one.claim, str(len(one.rows)), f"{len(one.scales) * len(one.sizes)}"] for one in experiments]
     notes = ["run one: archspace experiment NAME"]
     return Table(
-        ("<experiment", "<table", "<what", "<the paper's claim", "rows", "columns"), rows, notes=notes, optional=("<the paper's claim",)
+        ("<experiment", "<table", "<what", "<the paper's claim", "rows", "columns"),
+        rows,
+        notes=notes,
+        optional=("<the paper's claim", "<table"),
     )
 
 
@@ -48,8 +55,11 @@ def rows_table(outcome: Outcome) -> Table:
         rows += [[""] * len(columns)] if rows else []
         rows += [_row(timed, cell, several, is_first=i == 0) for i, cell in enumerate(timed.cells)]
     one = outcome.experiment
-    optional = ("<network", *(f"{platform.upper()} {unit}" for platform, unit in UNITS.items()), "memory", "noise", "<input")
-    return Table(columns, rows, title=f"{one.title} (ShuffleNet v2, {one.table})", notes=notes(outcome), optional=optional)
+    paper = [f"{platform.upper()} {unit}" for platform, unit in UNITS.items()]
+    other = next(platform for platform in UNITS if platform != outcome.paper)
+    optional = ("<network", *paper, "memory", "noise", "<input", speed, "madds", f"{other.upper()} ratio", "<scale")
+    about = {"ratio": RATIO, f"{outcome.paper.upper()} ratio": PRINTED, "memory": MEMORY, "noise": NOISE}
+    return Table(columns, rows, f"{one.title} (ShuffleNet v2, {one.table})", notes(outcome), optional, about)
 
 
 def _paper_columns() -> list[str]:
@@ -76,13 +86,16 @@ def _row(timed: Timed, cell: Cell, several: bool, *, is_first: bool) -> list[str
 
 
 def notes(outcome: Outcome) -> list[str]:
-    """The conditions, and what keeps the numbers from being the paper's."""
-    return [_conditions(outcome), *_provisos(outcome)]
+    """The conditions, how far to trust the times, and what keeps the numbers from being the paper's."""
+    noise = max(timed.noise_pct for timed in outcome.columns)
+    most = "at most " if len(outcome.columns) > 1 else ""
+    floor = f"noise floor {most}{noise:.1f} % (odd against even rounds of this run; another run may lie a few percent off)"
+    return [floor, _conditions(outcome), *_provisos(outcome)]
 
 
 def page_notes(outcome: Outcome) -> list[str]:
     """The same for a page, with the verdicts in front."""
-    return [*(line for verdict in outcome.verdicts for line in verdict_lines(outcome, verdict)), *notes(outcome)]
+    return [*(line for verdict in outcome.verdicts for line in verdict_lines(outcome, verdict)), RATIO, PRINTED, *notes(outcome)]
 
 
 def _conditions(outcome: Outcome) -> str:
@@ -100,11 +113,7 @@ def _conditions(outcome: Outcome) -> str:
 def _provisos(outcome: Outcome) -> list[str]:
     one = outcome.experiment
     differ = max(timed.madds_differ_pct for timed in outcome.columns)
-    lines = [
-        "ratio: of times, to the column's first row; memory: of memory access, likewise; ARM, GPU: the paper's, one thread of a "
-        f"{PAPER['arm']} and a {PAPER['gpu']}",
-        f"multiply-adds inside a column differ by at most {differ:.1f} % ({_why(one)}); noise: what differs by less does not differ",
-    ]
+    lines = [f"multiply-adds inside a column differ by at most {differ:.1f} % ({_why(one)})"]
     other = next(platform for platform in UNITS if platform != outcome.paper)
     entries = [entry for timed in outcome.columns for entry in timed.column.entries]
     if any(entry.networks[other] != entry.network for entry in entries):

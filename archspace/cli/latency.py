@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import warnings
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
 
 from archspace.cli.device import device_option
+from archspace.cli.latency_measured import measured
 from archspace.cli.latency_records import Predicted, Timed, data, records
-from archspace.cli.latency_tables import page_notes, tables
+from archspace.cli.latency_tables import WIDTH, page_notes, tables
 from archspace.cli.models import FAMILY_OPTIONS, load_model, split_words
-from archspace.cli.output import emit, output_options
-from archspace.cli.request import Request, request_options
+from archspace.cli.output import Table, emit, fitted, output_options
+from archspace.cli.request import Request, device_request_options
 from archspace.errors import LawError, MissingPackageError
 from archspace.files import check_writable
 from archspace.latency import Profile, load_profile, predict
 from archspace.settings import load_settings
-
-if TYPE_CHECKING:
-    from archspace.ir.graph import Graph
 
 PAGE = ".html"
 ROWS = ("op", "block", "stage")
@@ -37,7 +34,7 @@ ROWS = ("op", "block", "stage")
 @click.option("--compare-measured", is_flag=True, help="Run the networks on this machine too, and show both.")
 @click.option("--backend", metavar="NAME", help="With --compare-measured: eager, folded, onnxruntime, ...  [default: the device's]")
 @click.option("--on", type=click.Choice(["cpu", "cuda"]), help="With --compare-measured: where to run them.  [default: the device's]")
-@request_options
+@device_request_options
 @output_options
 @click.pass_context
 def command(
@@ -53,12 +50,12 @@ def command(
     form: str,
     output: str | None,
     force: bool,
-) -> None:
+) -> int:
     """Predict how long a network takes on a device: with its interval, per block and op, by cause. Several MODELs: side by side.
 
     Times are for one batch of the device's own size, or of --batch. With -o, a name in .html gets bars per block, stacked by cause, and
     what each op type takes (ShuffleNet v2, figure 2); of several networks a bar each. The device may stand in [tool.archspace] of
-    pyproject.toml.
+    pyproject.toml. Where --compare-measured cannot run a network, the exit code is 2, and the prediction is shown all the same.
 
     \b
     Example: archspace latency shufflenet_v2 --device gtx1080ti
@@ -84,22 +81,30 @@ def command(
     latencies = [predict(graph, profile, batch=request.batch) for graph in graphs]
     timed: Mapping[str, Timed] = {}
     if backend is not None:
-        batch = request.batch or profile.batch
-        timed = measured(dict(zip(labels, graphs, strict=True)), profile, batch=batch, backend=backend, on=on or profile.on or "cpu")
+        asked = replace(request, batch=request.batch or profile.batch)
+        where = on or profile.on or "cpu"
+        timed = measured(dict(zip(labels, names, strict=True)), options, asked, backend=backend, on=where, threads=profile.threads or 1)
     found = [Predicted(label, graph, latency, timed.get(label)) for label, graph, latency in zip(labels, graphs, latencies, strict=True)]
+    code = 2 if backend is not None and any(one.timed is None for one in found) else 0
     if is_page and output is not None:
         _draw(found, profile, per or "block", top, Path(output))
-        return
+        return code
     of_parts = len(found) == 1 or per is not None or top is not None
     per = per or ("block" if form == "table" else "op")
     emit(
         form,
         output,
-        tables=lambda: tables(found, profile, per, top, of_parts=of_parts),
+        tables=lambda: shown(tables(found, profile, per, top, of_parts=of_parts), output),
         data=lambda: data(found, profile, per, top),
         records=lambda: records(found, per, top, of_parts=of_parts),
         force=force,
     )
+    return code
+
+
+def shown(made: Sequence[Table], output: str | None) -> Sequence[Table]:
+    """The tables no wider than WIDTH where no terminal says how wide they may be."""
+    return made if output is None and sys.stdout.isatty() else [fitted(table, WIDTH) for table in made]
 
 
 def asked_profile(device: str | None) -> Profile:
@@ -127,28 +132,6 @@ def backend_of(profile: Profile, asked: str | None) -> str:
     return found
 
 
-def measured(graphs: Mapping[str, Graph], profile: Profile, *, batch: int, backend: str, on: str) -> dict[str, Timed]:
-    """What the networks take on this machine, in rounds that take turns. Those that the backend cannot run are left out, with a line each.
-
-    Raises LawError where none can be run, UnknownNameError for a backend that is none, MissingPackageError for one that is not installed.
-    """
-    import archspace
-
-    measure = archspace.measure  # MissingPackageError, where torch is not there
-    from archspace.timing import keep_pages
-
-    keep_pages()
-    threads = profile.threads or 1
-    named = [replace(graph, name=label) for label, graph in graphs.items()]
-    with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always")
-        times = measure(named, backends=(backend,), on=on, batch=batch, threads=threads)
-    for warning in said:
-        if issubclass(warning.category, UserWarning):
-            click.echo(f"warning: {warning.message}", err=True)
-    return {time.model: Timed(time.measured_ms, backend, on, threads) for time in times}
-
-
 def _draw(found: Sequence[Predicted], profile: Profile, per: str, top: int | None, path: Path) -> None:
     try:
         from archspace.report.html import write_figure
@@ -158,7 +141,7 @@ def _draw(found: Sequence[Predicted], profile: Profile, per: str, top: int | Non
     notes = page_notes(found, profile)
     if len(found) == 1:
         one = found[0]
-        figure = network_figure(f"{one.label}: {one.amount}", one.latency, one.parts(per, top), per, notes)
+        figure = network_figure(f"{one.label}: {one.latency}", one.latency, one.parts(per, top), per, notes)
     else:
         figure = networks_figure([one.label for one in found], [one.latency for one in found], notes)
     write_figure(figure, path)

@@ -17,12 +17,17 @@ CAUSES = ("compute", "memory", "overhead", "constant")
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """What a network took on this machine."""
+    """What a network took on this machine; noise and what others used are of all that were timed with it (`archspace.timing.Measured`)."""
 
     measured_ms: float
     backend: str
     on: str
     threads: int
+    spread_pct: float
+    noise_pct: float
+    busy_pct: float | None
+    rounds: int
+    clock: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +41,8 @@ class Predicted:
 
     @property
     def opaque(self) -> list[str]:
-        """Names of the ops whose work nobody knows: they are priced by their memory access at most, so that the total is a lower bound."""
+        """Names of the ops whose work nobody knows: they are priced by their memory access at most."""
         return [node.name for node in self.graph if isinstance(node.op, Opaque)]
-
-    @property
-    def amount(self) -> str:
-        """'3.22 ms ± 0.37 (gtx1080ti, batch 8)', 'at least' so much where a part of the work is unknown."""
-        return f"at least {self.latency}" if self.opaque else str(self.latency)
 
     def parts(self, per: str, top: int | None) -> tuple[Part, ...]:
         """The rows: all in the network's order, or the `top` costliest and the others as one."""
@@ -67,13 +67,16 @@ def data(found: Sequence[Predicted], profile: Profile, per: str, top: int | None
      "profile": {"title", "runtime", "threads", "batch", "dtype", "fusion", "interval_pct", "provenance",
                  "error": {"method", "mape_pct", "within_10_pct_share", "kendall_tau", "networks", "families", ...}},
      "models": [{"model": as asked for, "config": {...}, "input_shape": [1, 3, 224, 224] of the graph, "batch": of the prediction,
-                 "device", "latency_ms", "low_ms", "high_ms": 80 % interval, "interval_pct": half its width, "ratio": to the first model,
+                 "device", "latency_ms", "low_ms", "high_ms": 80 % interval, "interval_pct": half its width,
+                 "interval_holds": false where it extrapolates, "ratio": to the first model,
                  "causes": {"compute_ms", "memory_ms", "overhead_ms", "constant_ms"},
                  "op_types": [{"name", "kernels", "latency_ms", "share", "compute_ms", "memory_ms", "overhead_ms", "constant_ms"}],
                  "rows": [the same keys; per op also "op_type", "block" and "nodes", the ops that run as this kernel],
                  "extrapolates": [why the prediction may not hold], "opaque": [names of ops of unknown work],
-                 "lower_bound": true where there are such ops,
-                 "measured": null or {"measured_ms", "backend", "on", "threads", "error_pct", "within_interval", "ratio"}}]}
+                 "lower_bound": true where there are such ops, or some without a price,
+                 "measured": null or {"measured_ms", "backend", "on", "threads", "spread_pct", "noise_pct": the run's noise floor,
+                                      "busy_pct": what others used of the machine, "rounds", "clock", "error_pct", "within_interval",
+                                      "ratio"}}]}
 
     `rows` and `op_types` each add up to `latency_ms`; time of no kernel has a row "(constant)". Of the `top` costliest rows the others are
     one row, "(9 other blocks)".
@@ -103,7 +106,6 @@ def _model(one: Predicted, first: Predicted, per: str, top: int | None) -> dict[
         "op_types": [_row(part, latency) for part in breakdown(latency, "type")],
         "rows": [_row(part, latency) | (kernel_record(part) if per == "op" else {}) for part in one.parts(per, top)],
         "opaque": one.opaque,
-        "lower_bound": bool(one.opaque),
         "measured": _measured(one, first),
     }
 
@@ -144,7 +146,7 @@ def records(found: Sequence[Predicted], per: str, top: int | None, *, of_parts: 
     lines = []
     for one in found:
         model = _model(one, found[0], per, top)
-        keys = ("model", "device", "batch", "latency_ms", "low_ms", "high_ms", "ratio", "lower_bound")
+        keys = ("model", "device", "batch", "latency_ms", "low_ms", "high_ms", "interval_holds", "ratio", "lower_bound")
         measured = {f"measured_{key.removeprefix('measured_')}": value for key, value in (model["measured"] or {}).items()}
         reasons = "; ".join(model["extrapolates"])
         lines.append({key: model[key] for key in keys} | model["causes"] | {"extrapolates": reasons} | measured)

@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from math import floor, log10
+from textwrap import wrap
 
+from archspace.cli.latency_measured import noise_lines
 from archspace.cli.latency_records import CAUSES, Predicted, Timed, kernel_record, ratio_of
 from archspace.cli.output import Table
-from archspace.latency import Part, Profile, breakdown
+from archspace.latency import Part, Profile
 from archspace.latency.breakdown import total
 from archspace.units import format_share
 
 SHOWN = 5  # names of opaque ops in a table
+WIDTH = 80  # columns of a line
+LABEL = 16  # of them, what a line of the total is called
 
 
 def tables(found: Sequence[Predicted], profile: Profile, per: str, top: int | None, *, of_parts: bool) -> list[Table]:
     """Of one network its rows, op types and total; of several their totals side by side and, where asked (`of_parts`), the rows of each."""
     if len(found) == 1:
         one = found[0]
-        return [_parts_table(one, per, top), _types_table(one), Table((), (), "total", [*_total_lines(one), profile_line(profile)])]
-    return [_networks_table(found, profile), *([_parts_table(one, per, top) for one in found] if of_parts else [])]
+        noise = [f"{key:<16}{value}" for key, value in noise_lines([one.timed])]
+        return [_parts_table(one, per, top), _types_table(one), Table((), (), "total", [*_total_lines(one), *noise, profile_line(profile)])]
+    whole = _networks_table(found, profile)
+    noise = [f"{key}: {value}" for key, value in noise_lines([one.timed for one in found])]
+    whole = replace(whole, notes=[*whole.notes, *noise])
+    return [whole, *([_parts_table(one, per, top) for one in found] if of_parts else [])]
 
 
 def in_ms(whole: float) -> Callable[[float], str]:
@@ -77,18 +86,28 @@ def _total_lines(one: Predicted) -> list[str]:
     """The total with its interval, its causes, and what to know before it is believed."""
     latency, whole = one.latency, total(one.latency)
     text = in_ms(latency.ms)
-    lines = [f"latency         {one.amount}"]
+    said = [("latency", str(latency))]
     if whole.ms:
-        lines.append(f"80 % interval   {text(latency.low_ms)} to {text(latency.high_ms)} ms")
+        held = "" if latency.interval_holds else ": does not hold outside the fitted range"
+        said.append(("80 % interval", f"{text(latency.low_ms)} to {text(latency.high_ms)} ms{held}"))
         shares = [f"{cause} {format_share(getattr(whole, f'{cause}_ms') / whole.ms)}" for cause in CAUSES]
-        lines.append(f"by cause        {', '.join(shares)}")
-    if one.timed:
-        where = f"{one.timed.backend} on {one.timed.on}, threads {one.timed.threads}"
-        inside = "inside" if one.is_within else "outside"
-        lines.append(
-            f"measured        {text(one.timed.measured_ms)} ms here ({where}): predicted {one.error_pct:+.1f} %, {inside} the interval"
-        )
-    return lines + [f"{key:<16}{value}" for key, value in doubts(one)]
+        said.append(("by cause", ", ".join(shares)))
+    said += [("measured", _measured_text(one))] if one.timed else []
+    return [line for key, value in [*said, *doubts(one)] for line in labelled(key, value)]
+
+
+def labelled(key: str, value: str) -> list[str]:
+    """'latency         3.22 ms', in as many lines as it takes for WIDTH columns.
+
+    >>> labelled("extrapolates", "146 kernels, fitted on 29 to 139")
+    ['extrapolates    146 kernels, fitted on 29 to 139']
+    """
+    return folded(f"{key:<{LABEL}}{value}", indent=LABEL)
+
+
+def folded(line: str, indent: int = 4) -> list[str]:
+    """A line in as many as it takes for WIDTH columns; words are never broken."""
+    return wrap(line, WIDTH, subsequent_indent=" " * indent, drop_whitespace=True, break_long_words=False, break_on_hyphens=False)
 
 
 def _where(timed: Timed) -> str:
@@ -103,25 +122,18 @@ def _measured_text(one: Predicted) -> str:
 
 
 def doubts(one: Predicted) -> list[tuple[str, str]]:
-    """What speaks against a prediction: what it extrapolates, work that nobody knows, op types that the device has no price for."""
-    free = [f"{part.name} ({len(part.kernels)})" for part in breakdown(one.latency, "type") if part.kernels and not part.ms]
-    return [*_of_network(one), *([("no price", f"in the device's fit for {', '.join(free)}: 0 ms")] if free else [])]
-
-
-def _of_network(one: Predicted) -> list[tuple[str, str]]:
+    """What speaks against a prediction: what it extrapolates, and work that nobody knows."""
     lines = [("extrapolates", reason) for reason in one.latency.extrapolates]
     if names := one.opaque:
         more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-        ops = "1 op is" if len(names) == 1 else f"{len(names)} ops are"
-        lines.append(("lower bound", f"{ops} of unknown work, priced by their memory access at most: {', '.join(names[:SHOWN])}{more}"))
+        ops = "1 op" if len(names) == 1 else f"{len(names)} ops"
+        lines.append(("lower bound", f"{ops} of unknown work, priced by memory access at most: {', '.join(names[:SHOWN])}{more}"))
     return lines
 
 
 def doubts_of_all(found: Sequence[Predicted]) -> list[str]:
-    """The same of several networks: op types without a price are those of the device, and said once."""
-    lines = [f"{one.label}: {key}: {value}" for one in found for key, value in _of_network(one)]
-    free = sorted({part.name for one in found for part in breakdown(one.latency, "type") if part.kernels and not part.ms})
-    return [*lines, *([f"no price in the device's fit for {', '.join(free)}: 0 ms"] if free else [])]
+    """The same of several networks, each under its name."""
+    return [f"{one.label}: {key}: {value}" for one in found for key, value in doubts(one)]
 
 
 def _networks_table(found: Sequence[Predicted], profile: Profile) -> Table:
@@ -131,16 +143,20 @@ def _networks_table(found: Sequence[Predicted], profile: Profile) -> Table:
     rows = []
     for one in found:
         latency, whole = one.latency, total(one.latency)
-        least = "≥ " if one.opaque else ""
-        row = [one.label, least + text(latency.ms), f"{text(latency.low_ms)} to {text(latency.high_ms)}"]
+        least = "≥ " if latency.lower_bound else ""
+        interval = f"{text(latency.low_ms)} to {text(latency.high_ms)}"
+        row = [one.label, least + text(latency.ms), interval if latency.interval_holds else f"({interval})"]
         row.append(_times(ratio_of(latency.ms, first.latency.ms)))
         if where:
             row += _measured_cells(one, first, text)
         rows.append([*row, *(format_share(getattr(whole, f"{cause}_ms") / whole.ms) if whole.ms else "-" for cause in CAUSES)])
     columns = ("<", "ms", "80 % interval", "ratio", *(["measured", "its ratio", "off"] if where else []), *CAUSES)
     notes = [f"ms: one batch of {first.latency.batch} on {profile.device}, each ± {profile.interval_pct:.0f} %"]
+    if not all(one.latency.interval_holds for one in found):
+        notes.append("(in brackets): outside the fitted range, where the interval does not hold")
     notes += [f"measured: here, {where}; off: predicted against measured"] if where else []
-    return Table(columns, rows, notes=[*notes, *doubts_of_all(found)], optional=("constant", "compute", "memory", "overhead"))
+    notes += [line for doubt in doubts_of_all(found) for line in folded(doubt)]
+    return Table(columns, rows, notes=notes, optional=("constant", "compute", "memory", "overhead"))
 
 
 def _measured_cells(one: Predicted, first: Predicted, text: Callable[[float], str]) -> list[str]:
@@ -157,7 +173,8 @@ def _times(ratio: float | None) -> str:
 def page_notes(found: Sequence[Predicted], profile: Profile) -> list[str]:
     """What a page says below its title."""
     fit = " ".join(profile_line(profile).split())
+    noise = [f"{key}: {value}" for key, value in noise_lines([one.timed for one in found])]
     if len(found) > 1:
-        return [fit, *(f"{one.label}: measured {_measured_text(one)}" for one in found if one.timed), *doubts_of_all(found)]
+        return [fit, *(f"{one.label}: measured {_measured_text(one)}" for one in found if one.timed), *noise, *doubts_of_all(found)]
     one = found[0]
-    return [fit, *([f"measured: {_measured_text(one)}"] if one.timed else []), *(f"{key}: {value}" for key, value in doubts(one))]
+    return [fit, *([f"measured: {_measured_text(one)}"] if one.timed else []), *noise, *(f"{key}: {value}" for key, value in doubts(one))]

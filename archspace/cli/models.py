@@ -121,9 +121,12 @@ def _load_json(path: str) -> Graph:
     """A graph, or the config of a zoo network."""
     data = read_json(path)
     if isinstance(data, dict) and "family" in data and "archspace_graph" not in data:
-        options = {key: value for key, value in data.items() if key != "family"}
+        is_verified = "archspace_verified" in data  # then what is known of it stands beside its options
+        options = data.get("options", {}) if is_verified else {key: value for key, value in data.items() if key != "family"}
         if not isinstance(data["family"], str):
             raise FileError(f"{path}: family must be a name, but got {data['family']!r}")
+        if not isinstance(options, dict):
+            raise FileError(f"{path}: options must be a table, but got {options!r}")
         try:
             return build(data["family"], **options)
         except (LawError, UnknownNameError) as error:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING
 
-import click
-
+from archspace.cli.python_models import say_once
 from archspace.errors import LawError, MissingPackageError
 from archspace.ir.graph import Graph
 from archspace.ir.ops import Shape
@@ -45,7 +44,7 @@ def load_onnx(path: str, *, size: str | None, batch: int | None, strict: bool = 
         warnings.simplefilter("always")
         graph = graph_of(model, () if fitting is None else (fitting,), path, strict=strict)
     for warning in caught:
-        click.echo(f"warning: {warning.message}", err=True)
+        say_once(f"warning: {warning.message}")
     return graph if wanted in (None, graph.input_shape) else with_input(graph, wanted or ())
 
 

@@ -7,9 +7,10 @@ import io
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from shutil import get_terminal_size
+from textwrap import wrap
 from typing import Any, TypeVar
 
 import click
@@ -29,6 +30,12 @@ class Table:
     title: str = ""
     notes: Sequence[str] = ()
     optional: Sequence[str] = ()  # columns that a narrow terminal goes without, the first ones first
+    about: Mapping[str, str] = field(default_factory=dict)  # what a column is: a note that goes where the column goes
+
+    @property
+    def footer(self) -> list[str]:
+        """What is said of the columns that there are, and the notes."""
+        return [*(text for column, text in self.about.items() if column in self.columns), *self.notes]
 
 
 def output_options(command: F) -> F:
@@ -95,6 +102,17 @@ def fitted(table: Table, width: int) -> Table:
     return replace(table, notes=(*table.notes, note))
 
 
+def broken(note: str, width: int) -> list[str]:
+    """A note in as many lines as it takes for `width` columns; words, paths among them, stay whole.
+
+    >>> broken("noise floor 0.5 %", 12)
+    ['noise floor', '  0.5 %']
+    """
+    if len(note) <= width:
+        return [note]
+    return wrap(note, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+
+
 def _width(table: Table) -> int:
     """How wide the table is printed: its widest cells, three characters apart."""
     cells = [[column.removeprefix("<") for column in table.columns], *table.rows]
@@ -124,8 +142,9 @@ def table_text(tables: Sequence[Table], *, to_terminal: bool) -> str:
             rich_table.add_row(*map(Text, row))
         if table.columns:
             console.print(rich_table, soft_wrap=True)
-        for note in table.notes:
-            console.print(Text(note), soft_wrap=True)
+        for note in table.footer:
+            for line in broken(note, get_terminal_size().columns) if to_terminal else [note]:
+                console.print(Text(line), soft_wrap=True)
         console.print()
     lines = (line.rstrip() for line in buffer.getvalue().splitlines())
     return "\n".join(lines).rstrip("\n") + "\n"

@@ -75,10 +75,10 @@ def _arguments(options: Mapping[str, str], request: Request) -> dict[str, Any]:
 
 def _say_what_is_run(name: str) -> None:
     if ".py:" in name:
-        _say_once(f"running the code of {name.rpartition(':')[0]}")
+        say_once(f"running the code of {name.rpartition(':')[0]}")
 
 
-def _say_once(words: str) -> None:
+def say_once(words: str) -> None:
     """Say something on stderr, once for each command."""
     context = click.get_current_context(silent=True)
     said = context.meta.setdefault(f"{__name__}.said", set()) if context else set()
@@ -93,5 +93,5 @@ def _told(load: Callable[[], Graph]) -> Graph:
         warnings.simplefilter("always")
         graph = load()
     for warning in caught:
-        click.echo(f"warning: {warning.message}", err=True)
+        say_once(f"warning: {warning.message}")
     return graph

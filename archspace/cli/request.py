@@ -46,7 +46,15 @@ class Request:
 
 def request_options(command: F) -> F:
     """--input, --batch, --arg, --trace and --strict, handed on as one `request`."""
+    return _with_options(command, default_batch="1")
 
+
+def device_request_options(command: F) -> F:
+    """The same where a batch that is not given is the device's own."""
+    return _with_options(command, default_batch="the device's")
+
+
+def _with_options(command: F, default_batch: str) -> F:
     @wraps(command)
     def wrapped(
         *args: Any, sizes: tuple[str, ...], batch: int | None, arguments: tuple[str, ...], trace: bool, strict: bool, **kwargs: Any
@@ -62,7 +70,7 @@ def request_options(command: F) -> F:
             help="Input in pixels: 224 or 480x640; for networks in Python any shape without its batch, 3x224x224 or 128:int64, "
             "once for each input.  [default: 224]",
         ),
-        click.option("--batch", type=click.IntRange(min=1), help="Images per batch.  [default: 1]"),
+        click.option("--batch", type=click.IntRange(min=1), help=f"Images per batch.  [default: {default_batch}]"),
         click.option("--arg", "arguments", metavar="KEY=VALUE", multiple=True, help="Networks in Python: an argument of the constructor."),
         click.option("--trace", is_flag=True, help="Networks in Python: run forward on made inputs, follow the branches that it takes."),
         click.option("--strict", is_flag=True, help="Refuse networks with ops of unknown kind."),

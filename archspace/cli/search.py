@@ -10,9 +10,11 @@ import click
 
 from archspace.analysis.pareto import DIRECTIONS, Direction
 from archspace.cli.device import device_option
-from archspace.cli.output import Table, emit
+from archspace.cli.output import emit
 from archspace.cli.progress import search_bar
 from archspace.cli.storage import storage_option
+from archspace.cli.verified import check_verify, say_verified, verified_data, verified_of, verified_records, verified_tables, verify_options
+from archspace.cli.winners import flat_rows, nearest_text, winners_table
 from archspace.errors import LawError, UnknownNameError
 from archspace.settings import BOUNDS
 from archspace.space import Space
@@ -20,8 +22,6 @@ from archspace.units import parse_ms, parse_number
 
 if TYPE_CHECKING:
     from archspace.study import StudyResult
-
-SHOWN = 15  # rows of the Pareto table on a terminal; the files have all
 
 
 @click.command("search")
@@ -43,8 +43,10 @@ SHOWN = 15  # rows of the Pareto table on a terminal; the files have all
 @click.option("--trial-timeout", metavar="TIME", help="Give a candidate up that takes longer to judge: 60s.")
 @click.option("--patience", type=click.IntRange(min=1), metavar="TRIALS", help="Stop when the front has not grown for so many trials.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same trials.")
+@verify_options
 @storage_option
 @click.option("--study", metavar="NAME", help="The study's name in the storage.  [default: the directory's, with a digest]")
+@click.option("--grace", metavar="SECONDS", type=click.IntRange(min=1), default=120, hidden=True, help="Until a silent worker is dead.")
 @click.option("-o", "--output", "directory", type=click.Path(), help="The study's directory.  [default: runs/SPACE]")
 @click.option("--force", is_flag=True, help="Start the study anew, over what is in its directory.")
 @click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True, help="Output format.")
@@ -53,6 +55,7 @@ def command(space_file: str, directory: str | None, form: str, trials: int, **op
 
     The study's directory gets the trials, records.csv, pareto.csv, report.html and winners/01/graph.json and on. The same command goes on
     where it was stopped (Ctrl-C is fine); a higher --trials adds to it. With --storage, other machines join: archspace worker.
+    --verify 10 builds the ten best as PyTorch modules, holds them against two other tools and times them on this machine.
 
     \b
     Objectives and bounds: METRICS,
@@ -64,12 +67,14 @@ def command(space_file: str, directory: str | None, form: str, trials: int, **op
     """
     space = Space.load(space_file)
     bounds = {metric: read(options[name]) for name, (metric, read) in BOUNDS.items() if options[name] is not None}
-    bounds.update(_read_bounds(options["most"], bounds))
-    objectives = _read_objectives({way: options[way] for way in DIRECTIONS})
+    bounds.update(read_bounds(options["most"], bounds))
+    objectives = read_objectives({way: options[way] for way in DIRECTIONS})
     hold = _read_hold(options["hold"])
 
     from archspace.results import write_results
     from archspace.study import search
+
+    check_verify(options["verify"], options["verify_backend"])
 
     with search_bar("search") as report:
         result = search(
@@ -88,17 +93,26 @@ def command(space_file: str, directory: str | None, form: str, trials: int, **op
             patience=options["patience"],
             storage=options["storage"],
             study=options["study"],
+            grace_s=options["grace"],
             force=options["force"],
             progress=report,
             say=lambda text: click.echo(text, err=True),
         )
     rows = write_results(result)
-    emit(form, None, tables=lambda: [_table(result, rows)], data=lambda: _data(result, rows), records=lambda: [_flat(row) for row in rows])
+    verified = verified_of(result, options["verify"], options["verify_backend"], force=options["force"])
+    emit(
+        form,
+        None,
+        tables=lambda: [winners_table(result, rows), *verified_tables(result, verified)],
+        data=lambda: _data(result, rows) | verified_data(result, verified),
+        records=lambda: verified_records(verified) or flat_rows(rows),
+    )
     _say_what_happened(result, trials)
-    return 0 if rows else 1
+    say_verified(verified)
+    return 0 if rows and all(one.ok for one in verified) else 1
 
 
-def _read_objectives(names: dict[Direction, tuple[str, ...]]) -> dict[str, Direction] | None:
+def read_objectives(names: dict[Direction, tuple[str, ...]]) -> dict[str, Direction] | None:
     """Metric -> direction; None when none is given."""
     objectives: dict[str, Direction] = {}
     for way, metrics in names.items():
@@ -109,7 +123,7 @@ def _read_objectives(names: dict[Direction, tuple[str, ...]]) -> dict[str, Direc
     return objectives or None
 
 
-def _read_bounds(words: tuple[str, ...], given: Mapping[str, float]) -> dict[str, float]:
+def read_bounds(words: tuple[str, ...], given: Mapping[str, float]) -> dict[str, float]:
     """METRIC=VALUE words as metric -> most."""
     from archspace.objectives import metric_named
 
@@ -137,28 +151,6 @@ def _read_hold(text: str | None) -> dict[str, float]:
     return {metric: holdable[metric](value)}
 
 
-def _table(result: StudyResult, rows: list[dict[str, Any]]) -> Table:
-    from archspace.objectives.metrics import metric_text
-    from archspace.report.tables import options_text
-
-    question = result.question
-    columns = ("#", *question.metrics, "<options", "<graph")
-    cells = [
-        [
-            str(row["rank"]),
-            *(metric_text(name, row["metrics"][name]) for name in question.metrics),
-            options_text(row["options"], list(question.space.constants)),
-            row["graph"],
-        ]
-        for row in rows[:SHOWN]
-    ]
-    notes = [f"... and {len(rows) - SHOWN} more on the front, in {result.directory / 'pareto.csv'}"] if len(rows) > SHOWN else []
-    device = question.profile()
-    if device is not None and "latency_ms" in question.metrics:
-        notes.append(f"latency_ms: one batch of {device.batch} on {device.device}, ± {device.interval_pct:.0f} % (80 % interval)")
-    return Table(columns, cells, str(question), notes, optional=("params", "<graph"))
-
-
 def _data(result: StudyResult, rows: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "schema": 1,
@@ -169,12 +161,6 @@ def _data(result: StudyResult, rows: list[dict[str, Any]]) -> dict[str, Any]:
         "interrupted": result.interrupted,
         "winners": rows,
     }
-
-
-def _flat(row: dict[str, Any]) -> dict[str, Any]:
-    from archspace.report.tables import option_columns
-
-    return {"rank": row["rank"], **row["metrics"], **option_columns(row["options"]), "graph": row["graph"]}
 
 
 def _say_what_happened(result: StudyResult, trials: int) -> None:
@@ -193,20 +179,6 @@ def _say_what_happened(result: StudyResult, trials: int) -> None:
     if result.interrupted:
         click.echo(f"stopped after {done} of {trials} trials; the same command goes on from here", err=True)
     if result.winners:
-        click.echo(f"wrote {result.directory}: winners/, pareto.csv, pareto.html, records.csv", err=True)
+        click.echo(f"wrote {result.directory}: winners/, pareto.csv, records.csv, report.html", err=True)
     else:
-        click.echo(f"no candidate meets the budget yet; run more --trials, or ask for less. {_nearest(result)}", err=True)
-
-
-def _nearest(result: StudyResult) -> str:
-    """The candidate that exceeds its worst bound by the least, in words."""
-    from archspace.objectives.metrics import metric_text
-    from archspace.report.tables import options_text
-
-    bounds = result.question.bounds
-    measured = [record for record in result.records if record.metrics]
-    if not measured or not bounds:
-        return ""
-    nearest = min(measured, key=lambda record: max(record.metrics[name] / most for name, most in bounds.items()))
-    parts = [f"{name} {metric_text(name, nearest.metrics[name])} (at most {metric_text(name, most)})" for name, most in bounds.items()]
-    return f"The nearest has {', '.join(parts)}: {options_text(nearest.options, list(result.question.space.constants))}"
+        click.echo(f"no candidate meets the budget yet; run more --trials, or ask for less. {nearest_text(result)}", err=True)

@@ -2,7 +2,7 @@
 
 The user's own lie in the platform's user data directory, in `devices/NAME.json`; the environment variable ARCHSPACE_DATA names another
 directory. An own profile is called what its file is called, and goes before a shipped one of the same name. A file that is no profile is
-listed with its fault and stands in the way of nothing but its own name.
+listed with its fault and stands in the way of nothing but its own name. The raw samples of a calibration lie beside it, in `NAME.csv`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from archspace.errors import FileError, LawError, UnknownNameError
-from archspace.files import check_writable, make_folder, read_json, write_text
+from archspace.files import check_writable, make_folder, read_json, read_text, what_is_at, write_text
 from archspace.latency.profile import DEVICES, Profile
 from archspace.latency.profile_json import profile_from_dict
 
@@ -26,7 +26,10 @@ NAME = re.compile(r"\w[\w.+-]*")
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A name that stands for a device, and the file behind it. Of a file that is no profile, `fault` says why, in one line."""
+    """A name that stands for a device, and the file behind it. Of a file that is no profile, `fault` says why, in one line.
+
+    `samples` are the raw samples of an own one, where they lie beside it.
+    """
 
     name: str
     path: Path
@@ -34,6 +37,7 @@ class Device:
     is_shipped: bool  # by that name; of an own one: it goes before the shipped one
     profile: Profile | None
     fault: str = ""
+    samples: Path | None = None
 
 
 class BrokenProfileWarning(UserWarning):
@@ -84,7 +88,7 @@ def listed_devices() -> tuple[Device, ...]:
             profile, fault = load_profile(name), ""
         except FileError as error:
             profile, fault = None, str(error)
-        found.append(Device(name, path, name in own, name in shipped, profile, fault))
+        found.append(Device(name, path, name in own, name in shipped, profile, fault, _samples_of(name) if name in own else None))
     return tuple(found)
 
 
@@ -103,6 +107,7 @@ def devices() -> tuple[Profile, ...]:
 def add_device(path: str | Path, *, name: str | None = None, force: bool = False) -> Device:
     """Check a profile's JSON file and copy it among the user's own, under `name` or the name that it gives itself.
 
+    The raw samples that it names are copied with it, where they lie beside it; where not, the copy names none.
     Raises FileError when the file is no profile, or when there is one of that name already, shipped or own (without `force`); LawError for
     a name that cannot be a file's.
     """
@@ -116,12 +121,22 @@ def add_device(path: str | Path, *, name: str | None = None, force: bool = False
         raise FileError(f"{called}: a device of that name comes with archspace; yours would go before it. Give --name, or --force.")
     target = own_folder() / f"{called}.json"
     check_writable(make_folder(target.parent) / target.name, force=force)
-    write_text(target, json.dumps({**data, "device": called}, indent=2) + "\n", force=force)
-    return Device(called, target, True, called in _names_in(DEVICES), replace(profile, device=called))
+    beside = Path(path).with_name(Path(profile.samples).name) if profile.samples else None
+    samples = read_text(beside) if beside is not None and what_is_at(beside) == "file" else None
+    kept = target.with_name(f"{called}.csv")
+    named = {key: value for key, value in data.items() if key != "samples"} | {"device": called}
+    if samples is not None:
+        write_text(kept, samples, force=force)
+        named["samples"] = kept.name
+    elif force and what_is_at(kept) == "file":
+        _delete(kept)  # of a profile that was replaced
+    write_text(target, json.dumps(named, indent=2) + "\n", force=force)
+    added = replace(profile, device=called, samples=named.get("samples"))
+    return Device(called, target, True, called in _names_in(DEVICES), added, samples=_samples_of(called))
 
 
 def remove_device(name: str) -> Path:
-    """Delete one of the user's own profiles, whole or broken, and say where it lay.
+    """Delete one of the user's own profiles, whole or broken, with its raw samples, and say where it lay.
 
     Raises UnknownNameError with near names, LawError for a shipped device or when there are none of one's own, FileError when the file
     cannot be deleted.
@@ -133,12 +148,24 @@ def remove_device(name: str) -> Path:
         raise LawError(f"{name!r} {shipped}. Your own are: {', '.join(own) or 'none'}.")
     if name not in own:
         raise UnknownNameError("device of your own", name, own)
-    path = folder / f"{name}.json"
+    path, samples = folder / f"{name}.json", _samples_of(name)
+    _delete(path)
+    if samples is not None:
+        _delete(samples)
+    return path
+
+
+def _samples_of(name: str) -> Path | None:
+    """The raw samples beside one of the user's own profiles; None where there are none."""
+    path = own_folder() / f"{name}.csv"
+    return path if what_is_at(path) == "file" else None
+
+
+def _delete(path: Path) -> None:
     try:
         path.unlink()
     except OSError as error:
         raise FileError(f"{path}: cannot be deleted: {error.strerror}") from None
-    return path
 
 
 def _own_profile(name: str, folder: Path) -> Profile:

@@ -13,7 +13,8 @@ from typing import Protocol, TypeVar
 
 from archspace.errors import LawError
 from archspace.ir.graph import Graph
-from archspace.latency.fusion import Kernel, fused_kernels
+from archspace.latency.fusion import fused_kernels
+from archspace.latency.kernel import Kernel
 from archspace.latency.op_types import DEFAULT
 from archspace.latency.terms import TERMS, Coefficients, kernel_terms
 from archspace.latency.tiles import Tile
@@ -53,7 +54,7 @@ def features_of(
     shape = graph.input_shape
     found: dict[Feature, float] = {CONSTANT: 1.0, PIXELS: shape[2] * shape[3] * batch * 1e-6 if len(shape) == 4 else 0.0}
     for kernel in fused_kernels(graph, fusion) if kernels is None else kernels:
-        terms = kernel_terms(kernel, scale=scale, element_bytes=element_bytes, vector_width=vector_width, tile=tile)
+        terms = kernel_terms(kernel.work, scale=scale, element_bytes=element_bytes, vector_width=vector_width, tile=tile)
         for name, term in zip(TERMS, terms, strict=True):
             if term:
                 key = (kernel.op_type, name)

@@ -10,13 +10,16 @@ An op that touches no memory by its own counts (flatten, dropout, a slice or con
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from itertools import chain as joined
 from types import MappingProxyType
 
 from archspace.errors import UnknownNameError
 from archspace.ir.counts import Counts
-from archspace.ir.graph import Graph, Node
+from archspace.ir.graph import Graph
 from archspace.ir.ops import (
     FURTHER,
     KINDS,
@@ -35,11 +38,13 @@ from archspace.ir.ops import (
     Reshape,
     SparseShift,
 )
-from archspace.ir.ops.base import prod
+from archspace.ir.ops.base import Shape, prod
+from archspace.latency.kernel import Kernel, Run, Work, work_of
 from archspace.latency.layout import is_unaligned, reorders
 from archspace.latency.op_types import op_type
 
 Ops = frozenset[type[Op]]
+NONE: Ops = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,37 +105,6 @@ FUSIONS: Mapping[str, FusionRules] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Kernel:
-    """Ops that run as one. Elements and multiply-adds are for the graph's batch."""
-
-    names: tuple[str, ...]  # its nodes, the leading one first
-    op: Op  # the leading one's
-    op_type: str
-    block: str  # the leading one's
-    in_elems: int  # tensors from outside the kernel, each once
-    out_elems: int  # tensors that are read outside it
-    weight_elems: int
-    madds: int
-    is_unaligned: bool = False  # its channels do not fit what the runtime's fast path works on
-    is_batched: bool = True  # False: it works on weights alone, once for all images
-    is_part: bool = False  # what the kernel before it computes besides: nothing is launched for it
-
-    @property
-    def channels_per_group(self) -> tuple[int, int]:
-        """Input and output channels per group of what the leading op multiplies with; (1, 1) when it multiplies with nothing."""
-        op = self.op
-        if isinstance(op, Conv2d):
-            return op.in_channels // op.groups, op.out_channels // op.groups
-        if isinstance(op, Linear):
-            return op.in_features, op.out_features
-        if self.madds and type(op).__name__ in FURTHER:
-            from archspace.latency.fusion_further import further_channels
-
-            return further_channels(op, self.madds, self.out_elems)
-        return 1, 1
-
-
 def fusion_rules(name: str) -> FusionRules:
     """The rule set of that name. Raises UnknownNameError with near names."""
     if name not in FUSIONS:
@@ -140,53 +114,44 @@ def fusion_rules(name: str) -> FusionRules:
 
 def fused_kernels(graph: Graph, rules: FusionRules | str) -> tuple[Kernel, ...]:
     """The kernels of a graph in the order of their leading nodes. Raises UnknownNameError for an unknown rule set."""
+    return tuple([Kernel(*run) for run in fused(graph, rules)])
+
+
+def fused(graph: Graph, rules: FusionRules | str) -> list[Run]:
+    """The same as plain tuples."""
     if isinstance(rules, str):
         rules = fusion_rules(rules)
     if rules.launches is not None:
         return _followed(graph, rules.launches)
-    nodes = graph.nodes
-    readers = [0] * len(nodes)
-    slicers = [0] * len(nodes)
-    for node in nodes:
-        for i in node.inputs:
-            readers[i] += 1
-            slicers[i] += type(node.op) is ChannelSlice
-    for i in graph.outputs:
-        readers[i] += 1  # whoever called the network
-
-    chains: list[list[int]] = []  # positions of the nodes of each kernel
-    chain_of: dict[int, list[int]] = {}
-    inside = [0] * len(nodes)  # reads of a tensor by its own kernel
-    counts: list[Counts] = []
-    for i, node in enumerate(nodes):
-        kind = type(node.op)
-        if kind.__name__ in FURTHER and issubclass(kind, Activation):
-            kind = ReLU  # every activation fuses as it does
-        counts.append(node.op.counts(tuple([nodes[p].shape for p in node.inputs]), node.shape))
-        if kind in rules.views or not (counts[i].mem_elems or kind in rules.whole):
-            continue
-        chain = [i]
-        for p in node.inputs if kind in rules.follows else ():
-            lone = readers[p] == 1 or (kind is ChannelSlice and readers[p] == slicers[p])
-            if lone and p in chain_of and type(nodes[p].op) in rules.follows[kind]:
-                chain = chain_of[p]
-                chain.append(i)
-                inside[p] += 1
-                break
+    nodes, block = graph.nodes, rules.block
+    placed = [
+        _placed(node.op, node.shape, nodes[node.inputs[0]].shape)
+        if len(node.inputs) == 1
+        else _placed(node.op, node.shape, *[nodes[p].shape for p in node.inputs])
+        for node in nodes
+    ]
+    runs: list[Run] = []
+    chains = _chains(graph, rules, placed)
+    for chain, links in chains:
+        i = chain[0]
+        if links is not None:
+            names, work = tuple([nodes[i].name for i in chain]), _work(rules.whole, block, links)
+        elif len(chain) > 1:
+            names, work = tuple([nodes[i].name for i in chain]), _straight_work(rules.whole, block, *[placed[i] for i in chain])
         else:
-            chains.append(chain)
-        chain_of[i] = chain
-    kernels = [_kernel(nodes, counts, chain, readers, inside, rules) for chain in chains]
-    if rules.block is None:
-        return tuple(kernels)
-    leads = [chain[0] for chain in chains]
-    for i, into_blocks in reorders(graph, rules.block):
-        kernels.append(_reorder(nodes[i], rules.block, into_blocks=into_blocks))
+            names, work = (nodes[i].name,), _straight_work(rules.whole, block, placed[i])
+        runs.append((names, nodes[i].block, work))
+    if block is None:
+        return runs
+    leads = [chain[0] for chain, _ in chains]
+    for i, into_blocks in reorders(graph, block):
+        node = nodes[i]
+        runs.append(((f"{node.name} (layout)",), node.block, _reorder(node.shape, block, into_blocks=into_blocks)))
         leads.append(i)
-    return tuple([kernels[k] for k in sorted(range(len(kernels)), key=leads.__getitem__)])
+    return [runs[k] for k in sorted(range(len(runs)), key=leads.__getitem__)]
 
 
-def _followed(graph: Graph, runtime: str) -> tuple[Kernel, ...]:
+def _followed(graph: Graph, runtime: str) -> list[Run]:
     if runtime == "inductor":
         from archspace.latency import inductor
 
@@ -196,56 +161,126 @@ def _followed(graph: Graph, runtime: str) -> tuple[Kernel, ...]:
     return autocast.launched(graph, full_scores=runtime == "autocast")
 
 
-def _kernel(
-    nodes: tuple[Node, ...], counts: list[Counts], chain: list[int], readers: list[int], inside: list[int], rules: FusionRules
-) -> Kernel:
-    lead = nodes[chain[0]]
-    read: set[int] = set()
-    in_elems = out_elems = weight_elems = madds = 0
-    for i in chain:
-        node, count = nodes[i], counts[i]
-        if type(node.op) in rules.whole:
-            count = _copying(node, count)
-        if isinstance(node.op, ChannelGather):
-            in_elems += count.in_elems  # it reads the channels that it names
-        elif len(node.inputs) == 1:
-            p = node.inputs[0]
-            if p not in read and p not in chain:
-                in_elems += count.in_elems  # a slice or a shift reads a part of the tensor
-                read.add(p)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Placed:
+    """An op on shapes. `_placed` gives one object for all equal ones: a chain of them is known by what it holds."""
+
+    op: Op
+    shape: Shape
+    shapes: tuple[Shape, ...]
+    kind: type[Op]  # as which it fuses
+    counts: Counts
+    is_accessing: bool  # it touches memory
+
+
+@lru_cache(maxsize=8192)
+def _placed(op: Op, shape: Shape, *shapes: Shape) -> _Placed:
+    kind = type(op)
+    if kind.__name__ in FURTHER and issubclass(kind, Activation):
+        kind = ReLU  # every activation fuses as it does
+    counts = op.counts(shapes, shape)
+    return _Placed(op, shape, shapes, kind, counts, bool(counts.mem_elems))
+
+
+# An op on shapes, which of its inputs come from outside of its chain (a bit each), and whether its output is read there.
+Link = tuple[_Placed, int, bool]
+
+
+def _chains(graph: Graph, rules: FusionRules, placed: Sequence[_Placed]) -> list[tuple[list[int], tuple[Link, ...] | None]]:
+    """The positions of each kernel's nodes, and their links; None where each hands on to the next alone (`_straight_work`)."""
+    nodes, follows, views, whole = graph.nodes, rules.follows, rules.views, rules.whole
+    readers = Counter(joined.from_iterable([node.inputs for node in nodes]))
+    readers.update(graph.outputs)  # whoever called the network
+    slicers = Counter(joined.from_iterable([node.inputs for node in nodes if type(node.op) is ChannelSlice]))
+    chains: list[list[int]] = []
+    chain_of: list[list[int] | None] = [None] * len(nodes)
+    inside = [0] * len(nodes)  # reads of a tensor by its own kernel
+    winding: set[int] = set()  # leading nodes of chains that more than one tensor enters or leaves
+    for i, one in enumerate(placed):
+        kind = one.kind
+        if kind in views or not (one.is_accessing or kind in whole):
+            continue
+        leaders, inputs = follows.get(kind, NONE), nodes[i].inputs
+        for p in inputs if leaders else ():
+            chain = chain_of[p]
+            if chain is None or type(placed[p].op) not in leaders:
+                continue
+            if readers[p] == 1 or (kind is ChannelSlice and readers[p] == slicers[p]):
+                if len(inputs) > 1 or readers[p] > 1:
+                    winding.add(chain[0])
+                chain.append(i)
+                inside[p] += 1
+                break
         else:
-            for p in node.inputs:
-                if p not in read and p not in chain:
-                    in_elems += prod(nodes[p].shape)
+            chain = [i]
+            chains.append(chain)
+            if len(inputs) > 1 and len(inputs) > len(set(inputs)):
+                winding.add(i)
+        chain_of[i] = chain
+
+    def links(chain: list[int]) -> tuple[Link, ...]:
+        """Each tensor from outside is taken once."""
+        found, read = [], set(chain)
+        for i in chain:
+            taken = 0
+            for bit, p in enumerate(nodes[i].inputs):
+                if p not in read:
                     read.add(p)
-        if not readers[i] or readers[i] > inside[i]:
-            out_elems += count.out_elems
-        if i != chain[0] and isinstance(node.op, BatchNorm2d):
-            # Folded: four vectors become the convolution's bias, which it may have already.
-            weight_elems += 0 if getattr(lead.op, "bias", False) else node.op.num_features
+                    taken |= 1 << bit
+            found.append((placed[i], taken, not readers[i] or readers[i] > inside[i]))
+        return tuple(found)
+
+    return [(chain, links(chain) if chain[0] in winding else None) for chain in chains]
+
+
+@lru_cache(maxsize=8192)
+def _straight_work(whole: Ops, block: int | None, *chain: _Placed) -> Work:
+    """The work of a chain in which each op hands on to the next alone: the first takes all its inputs, the last is read outside."""
+    all_of_first = (1 << len(chain[0].shapes)) - 1
+    return _work(whole, block, tuple([(one, 0 if k else all_of_first, k == len(chain) - 1) for k, one in enumerate(chain)]))
+
+
+@lru_cache(maxsize=8192)
+def _work(whole: Ops, block: int | None, links: tuple[Link, ...]) -> Work:
+    """The work of a chain."""
+    lead = links[0][0]
+    in_elems = out_elems = weight_elems = madds = 0
+    for k, (one, taken, is_written) in enumerate(links):
+        op = one.op
+        counts = _copying(op, one.shape, one.counts) if type(op) in whole else one.counts
+        if isinstance(op, ChannelGather):
+            in_elems += counts.in_elems  # it reads the channels that it names
+        elif len(one.shapes) == 1:
+            in_elems += counts.in_elems if taken else 0  # a slice or a shift reads a part of the tensor
         else:
-            weight_elems += count.weight_elems
-        madds += count.madds
-    names = tuple([nodes[i].name for i in chain])
-    unaligned = is_unaligned(lead, rules.block)
-    return Kernel(names, lead.op, op_type(lead.op), lead.block, in_elems, out_elems, weight_elems, madds, unaligned)
+            in_elems += sum([prod(shape) for bit, shape in enumerate(one.shapes) if taken >> bit & 1])
+        if is_written:
+            out_elems += counts.out_elems
+        if k and isinstance(op, BatchNorm2d):
+            # Folded: four vectors become the convolution's bias, which it may have already.
+            weight_elems += 0 if getattr(lead.op, "bias", False) else op.num_features
+        else:
+            weight_elems += counts.weight_elems
+        madds += counts.madds
+    unaligned = is_unaligned(lead.op, lead.shape, block)
+    return work_of(lead.op, op_type(lead.op), in_elems, out_elems, weight_elems, madds, unaligned)
 
 
-def _reorder(node: Node, block: int, *, into_blocks: bool) -> Kernel:
+@lru_cache(maxsize=1024)
+def _reorder(shape: Shape, block: int, *, into_blocks: bool) -> Work:
     """One pass over a tensor; the last block of channels is padded."""
-    plain = prod(node.shape)
-    blocked = prod((node.shape[0], -(-node.shape[1] // block) * block, *node.shape[2:]))
+    plain = prod(shape)
+    blocked = prod((shape[0], -(-shape[1] // block) * block, *shape[2:]))
     read, written = (plain, blocked) if into_blocks else (blocked, plain)
-    return Kernel((f"{node.name} (layout)",), Reshape(node.shape), "layout", node.block, read, written, 0, 0)
+    return work_of(Reshape(shape), "layout", read, written, 0, 0)
 
 
-def _copying(node: Node, count: Counts) -> Counts:
+def _copying(op: Op, shape: Shape, counts: Counts) -> Counts:
     """The counts of a shift that reads what it moves and writes everything."""
-    op = node.op
     if isinstance(op, SparseShift):
         moved = op.moved_channels
     elif isinstance(op, FixedShift) and not op.inplace:
         moved = len(op.moved_channels)
     else:
-        return count
-    return replace(count, in_elems=prod((node.shape[0], moved, *node.shape[2:])), out_elems=prod(node.shape))
+        return counts
+    return replace(counts, in_elems=prod((shape[0], moved, *shape[2:])), out_elems=prod(shape))

@@ -7,7 +7,7 @@ Convolutions work with their channels last; what is given to them otherwise is c
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from archspace.ir.counts import Counts
 from archspace.ir.graph import Graph
@@ -34,7 +34,7 @@ from archspace.ir.ops.convolution import Convolution
 from archspace.ir.ops.lookup import Index
 from archspace.ir.ops.movement import View
 from archspace.ir.ops.recurrent import Recurrent
-from archspace.latency.fusion import Kernel
+from archspace.latency.kernel import Kernel, Run, work_of
 from archspace.latency.op_types import op_type
 from archspace.latency.strides import Strides, channels_last, contiguous, dense_like, is_channels_last, strides_of_view, viewed
 
@@ -58,9 +58,9 @@ class _Loop:
     table_elems: int = 0  # computed from values of a table, one at a time
 
 
-def launched(graph: Graph) -> tuple[Kernel, ...]:
+def launched(graph: Graph) -> list[Run]:
     """The kernels of one forward pass: loops stand where their first op does."""
-    return _Launches(graph).kernels()
+    return _Launches(graph).runs()
 
 
 class _Launches:
@@ -79,7 +79,7 @@ class _Launches:
         self.counts: list[Counts | None] = [None] * n
         self.order: list[_Loop | Kernel] = []
 
-    def kernels(self) -> tuple[Kernel, ...]:
+    def runs(self) -> list[Run]:
         """Run every node, then sum up the loops."""
         for i, node in enumerate(self.nodes):
             if isinstance(node.op, Input | Parameter):
@@ -98,12 +98,14 @@ class _Launches:
             else:
                 self._join(i)
         outputs = {self.source[i] for i in self.graph.outputs}
-        return tuple([kernel for one in self.order for kernel in ([one] if isinstance(one, Kernel) else self._loop(one, outputs))])
+        return [kernel for one in self.order for kernel in ([one] if isinstance(one, Kernel) else self._loop(one, outputs))]
 
     def _view(self, i: int) -> None:
         node, p = self.nodes[i], self.nodes[i].inputs[0]
         self.source[i], self.is_indexed[i] = self.source[p], self.is_indexed[p]
-        strides = self.strides[p] if isinstance(node.op, Dropout) else strides_of_view(node, self.nodes[p].shape, self.strides[p])
+        strides = (
+            self.strides[p] if isinstance(node.op, Dropout) else strides_of_view(node.op, node.shape, self.nodes[p].shape, self.strides[p])
+        )
         if strides is None:
             self.is_indexed[i] = True
         else:
@@ -115,17 +117,16 @@ class _Launches:
         self.depth[i] += 1
         op, out = node.op, prod(node.shape)
         if copied := sum([prod(self.nodes[p].shape) for p in node.inputs if self._must_be_copied(i, p)]):
-            self.order.append(
-                Kernel((f"{node.name} (copy)",), Copy(), "movement", node.block, copied, copied, 0, 0, is_batched=self.from_input[i])
-            )
+            work = work_of(Copy(), "movement", copied, copied, 0, 0, is_batched=self.from_input[i])
+            self.order.append(Kernel((f"{node.name} (copy)",), node.block, work))
         if isinstance(op, Convolution) and len(node.shape) > 2:
             self.strides[i] = channels_last(node.shape)
         elif isinstance(op, ScaledDotProductAttention) and len(node.shape) == 4:
             heads, e = node.shape[1], node.shape[3]
             self.strides[i] = dense_like(node.shape, (out, e, e * heads, 1))  # the heads of a token lie side by side
         kind = "vector" if isinstance(op, Linear) and out == op.out_features else op_type(op)
-        elems = counts.in_elems, out, counts.weight_elems
-        self.order.append(Kernel((node.name,), op, kind, node.block, *elems, counts.madds, is_batched=self.from_input[i]))
+        work = work_of(op, kind, counts.in_elems, out, counts.weight_elems, counts.madds, is_batched=self.from_input[i])
+        self.order.append(Kernel((node.name,), node.block, work))
 
     def _must_be_copied(self, i: int, p: int) -> bool:
         """Whether a library cannot take a tensor as it lies."""
@@ -211,11 +212,9 @@ class _Launches:
             parts["scattered"] = loop.scattered_elems
         if loop.table_elems:
             parts["table"] = loop.table_elems
-        kernel = Kernel(names, lead.op, "elementwise", lead.block, sum(read.values()), written, weights, 0, is_batched=batched)
-        return [
-            kernel,
-            *[replace(kernel, op_type=kind, in_elems=0, out_elems=n, weight_elems=0, is_part=True) for kind, n in parts.items()],
-        ]
+        work = work_of(lead.op, "elementwise", sum(read.values()), written, weights, 0, is_batched=batched)
+        beside = [work_of(lead.op, kind, 0, n, 0, 0, is_batched=batched, is_part=True) for kind, n in parts.items()]
+        return [Kernel(names, lead.block, one) for one in (work, *beside)]
 
     def _worked(self, i: int, kind: str) -> int:
         """Elements that a part computes: of a reduction what it reads, of a pool each window."""

@@ -8,18 +8,19 @@ Each change of layout is one pass over a tensor, made once for all that read it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from archspace.ir.graph import Graph, Node
-from archspace.ir.ops import Activation, Add, AvgPool2d, BatchNorm2d, Concat, Conv2d, MaxPool2d, Multiply
+from archspace.ir.ops import Activation, Add, AvgPool2d, BatchNorm2d, Concat, Conv2d, MaxPool2d, Multiply, Op
+from archspace.ir.ops.base import Shape
 
 ALIGNMENT = 4  # input channels must be a multiple; the last block is padded
 
 
-def is_unaligned(node: Node, block: int | None) -> bool:
+def is_unaligned(op: Op, shape: Shape, block: int | None) -> bool:
     """Whether a convolution or pool misses the fast path: blocks, or channels per group that are multiples of 4 where there are none."""
-    op = node.op
     if block is not None:
-        return isinstance(op, Conv2d | MaxPool2d | AvgPool2d) and not (_reads_plain(node, block) or _wants_blocks(node, block))
+        return isinstance(op, Conv2d | MaxPool2d | AvgPool2d) and not _wishes(op, shape, block)[1]
     if not isinstance(op, Conv2d):
         return False
     groups = 1 if op.is_depthwise else op.groups
@@ -31,9 +32,8 @@ def reorders(graph: Graph, block: int) -> tuple[tuple[int, bool], ...]:
     is_blocked: list[bool] = []
     found: dict[tuple[int, bool], None] = {}
     for node in graph.nodes:
-        is_first = _reads_plain(node, block)
-        wants = is_first or _wants_blocks(node, block)
-        passes = bool(node.inputs) and all(is_blocked[p] for p in node.inputs) and _passes_blocks(graph.nodes, node, block)
+        is_first, wants = _wishes(node.op, node.shape, block)
+        passes = not wants and bool(node.inputs) and all(is_blocked[p] for p in node.inputs) and _passes_blocks(graph.nodes, node, block)
         for p in node.inputs:
             if is_blocked[p] and (is_first or not (wants or passes)):
                 found[(p, False)] = None
@@ -44,19 +44,24 @@ def reorders(graph: Graph, block: int) -> tuple[tuple[int, bool], ...]:
     return tuple(sorted(found))
 
 
-def _wants_blocks(node: Node, block: int) -> bool:
+@lru_cache(maxsize=4096)
+def _wishes(op: Op, shape: Shape, block: int) -> tuple[bool, bool]:
+    """Whether an op is a first convolution, and whether it works on blocks at all."""
+    is_first = _reads_plain(op, block)
+    return is_first, is_first or _wants_blocks(op, shape, block)
+
+
+def _wants_blocks(op: Op, shape: Shape, block: int) -> bool:
     """Whether it is worth blocks: a convolution or pool whose channels fit. Output channels of one group are padded."""
-    op = node.op
     if isinstance(op, Conv2d):
         if op.groups == 1 or op.is_depthwise:
             return op.in_channels % ALIGNMENT == 0
         return op.in_channels // op.groups % block == 0 and op.out_channels // op.groups % block == 0
-    return isinstance(op, MaxPool2d | AvgPool2d) and node.shape[1] % block == 0
+    return isinstance(op, MaxPool2d | AvgPool2d) and shape[1] % block == 0
 
 
-def _reads_plain(node: Node, block: int) -> bool:
+def _reads_plain(op: Op, block: int) -> bool:
     """A first convolution: fewer input channels than a block are read as they are."""
-    op = node.op
     return isinstance(op, Conv2d) and op.groups == 1 and op.in_channels < block
 
 

@@ -79,7 +79,7 @@ COARSER: Mapping[str, str] = MappingProxyType(
     }
 )
 OP_TYPE_NAMES = tuple(COARSER)
-DEFAULT = "default"
+DEFAULT, OPAQUE = "default", "opaque"
 
 ACTIVATION_TYPES = {"GELU": "gelu", "Hardsigmoid": "hard_activation", "Hardswish": "hard_activation"} | dict.fromkeys(
     ("Sigmoid", "SiLU"), "transcendental"

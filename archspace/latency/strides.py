@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from archspace.ir.graph import Node
-from archspace.ir.ops import Expand, Permute, Select, Slice
+from archspace.ir.ops import Expand, Op, Permute, Select, Slice
 from archspace.ir.ops.base import Shape, prod
 
 Strides = tuple[int, ...]
@@ -89,9 +88,8 @@ def viewed(shape: Shape, strides: Strides, new: Shape) -> Strides | None:
     return tuple(found)
 
 
-def strides_of_view(node: Node, shape: Shape, strides: Strides) -> Strides | None:
-    """The strides of a view of a tensor; None for a reshape that must copy."""
-    op, out = node.op, node.shape
+def strides_of_view(op: Op, out: Shape, shape: Shape, strides: Strides) -> Strides | None:
+    """The strides of a view, of shape `out`, of a tensor of `shape`; None for a reshape that must copy."""
     if isinstance(op, Permute):
         return tuple([strides[axis] for axis in op.dims])
     if isinstance(op, Slice):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from archspace.ir.ops import Conv2d
-from archspace.latency.fusion import Kernel
+from archspace.latency.kernel import Work
 from archspace.latency.tiles import Tile, tiled_gmadds
 
 
@@ -41,30 +41,28 @@ COMPUTE = slice(2, 7)
 MEMORY = slice(7, 11)
 
 
-def kernel_terms(
-    kernel: Kernel, *, scale: float, element_bytes: int, vector_width: int | None, tile: Tile | None = None
-) -> tuple[float, ...]:
+def kernel_terms(work: Work, *, scale: float, element_bytes: int, vector_width: int | None, tile: Tile | None = None) -> tuple[float, ...]:
     """The terms of one kernel in the order of TERMS.
 
     `scale` is the batch that is asked for over the graph's own. Padding is to a tile where the device has one, else to its vector
     width; without either nothing is padded.
     """
     gigabytes = element_bytes * 1e-9
-    scale = scale if kernel.is_batched else 1.0
-    read, written = kernel.in_elems * scale * gigabytes, kernel.out_elems * scale * gigabytes
-    memory = (read, written, kernel.weight_elems * gigabytes, read + written if kernel.is_unaligned else 0.0)
-    if not kernel.madds:
-        return (0.0 if kernel.is_part else 1e-3, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, *memory)
-    op = kernel.op
+    scale = scale if work.is_batched else 1.0
+    read, written = work.in_elems * scale * gigabytes, work.out_elems * scale * gigabytes
+    memory = (read, written, work.weight_elems * gigabytes, read + written if work.is_unaligned else 0.0)
+    if not work.madds:
+        return (0.0 if work.is_part else 1e-3, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, *memory)
+    op = work.op
     groups = op.groups if isinstance(op, Conv2d) else 1
-    cin, cout = kernel.channels_per_group
-    gmadds = kernel.madds * scale * 1e-9
+    cin, cout = work.channels_per_group
+    gmadds = work.madds * scale * 1e-9
     # A depthwise convolution runs over its channels as vectors: it is their number that is rounded up.
     channels = (groups,) if cin == cout == 1 < groups else (cin, cout)
-    padded = tiled_gmadds(kernel, tile, scale) if tile else gmadds
+    padded = tiled_gmadds(work, tile, scale) if tile else gmadds
     for count in channels if vector_width and not tile else ():
         padded *= _round_up(count, vector_width or 1) / count
-    unaligned = gmadds if kernel.is_unaligned else 0.0
+    unaligned = gmadds if work.is_unaligned else 0.0
     return (1e-3, groups * 1e-3 if groups > 1 else 0.0, gmadds, gmadds / cin, gmadds / cout, padded, unaligned, *memory)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from archspace.ir.ops import Conv2d
 from archspace.ir.ops.base import prod
-from archspace.latency.fusion import Kernel
+from archspace.latency.kernel import Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Tile:
     processors: int
 
 
-def tiled_gmadds(kernel: Kernel, tile: Tile, scale: float) -> float:
+def tiled_gmadds(work: Work, tile: Tile, scale: float) -> float:
     """What the tiles of a kernel could have computed in the time that they take, in 1e9 multiply-adds.
 
     A convolution is one matrix product per group: rows (pixels of the batch) x output channels, with a depth of input channels times
@@ -30,12 +30,12 @@ def tiled_gmadds(kernel: Kernel, tile: Tile, scale: float) -> float:
 
     `scale` is the batch that is asked for over the graph's own.
     """
-    op = kernel.op
+    op = work.op
     groups = op.groups if isinstance(op, Conv2d) else 1
-    depth, channels = kernel.channels_per_group
+    depth, channels = work.channels_per_group
     if isinstance(op, Conv2d):
         depth *= op.kernel_size**2 if isinstance(op.kernel_size, int) else prod(op.kernel_size)
-    rows = round(kernel.madds * scale / (groups * channels * depth))
+    rows = round(work.madds * scale / (groups * channels * depth))
     tiles = groups * -(-rows // tile.rows) * -(-channels // tile.outputs)
     waves = -(-tiles // tile.processors)
     return waves * tile.processors * tile.rows * tile.outputs * (depth + tile.startup_depth) * 1e-9

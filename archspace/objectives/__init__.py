@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
-from archspace.objectives.metrics import METRICS, Candidate, Metric, check_objectives, measure, measure_of, metric_named, metric_text
+from archspace.objectives.metrics import (
+    METRICS,
+    Candidate,
+    Metric,
+    check_objectives,
+    measure,
+    measure_of,
+    metric_named,
+    metric_text,
+    notes_on,
+)
 
-__all__ = ["METRICS", "Candidate", "Metric", "check_objectives", "measure", "measure_of", "metric_named", "metric_text"]
+__all__ = ["METRICS", "Candidate", "Metric", "check_objectives", "measure", "measure_of", "metric_named", "metric_text", "notes_on"]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from archspace.accuracy import prior_error_pct, quality_text
 from archspace.analysis.pareto import DIRECTIONS, MAXIMIZE, MINIMIZE, Direction
 from archspace.analysis.receptive_field import stage_fields
 from archspace.analysis.report import total_counts
@@ -39,6 +40,7 @@ class Metric:
     summary: str
     measure: Callable[[Candidate], float]
     is_slow: bool = False
+    note: Callable[[], str] | None = None  # how far its values can be trusted, printed wherever they are shown
 
 
 def stage_channels(graph: Graph) -> int:
@@ -58,6 +60,22 @@ def receptive_field(graph: Graph) -> int:
     if not sizes:
         raise LawError(f"{graph.name}: receptive_field needs a stage (blocks named stage1, ...) with feature maps, but there is none")
     return sizes[-1]
+
+
+def _proxy(name: str) -> Metric:
+    """A zero-cost proxy, measured on the built network with fresh weights of the search's seed."""
+
+    def measured(candidate: Candidate) -> float:
+        from archspace.pytorch.proxies import proxy
+
+        return proxy(candidate.graph, name, candidate.seed)
+
+    def note() -> str:
+        from archspace.pytorch.proxies import quality_text
+
+        return quality_text(name)
+
+    return Metric(MAXIMIZE, "score", f"zero-cost proxy {name}, on fresh weights", measured, is_slow=True, note=note)
 
 
 def _wasted_elems(candidate: Candidate) -> float:
@@ -81,6 +99,17 @@ METRICS: dict[str, Metric] = {
     "acts": Metric(MINIMIZE, "elements", "output elements of convolution and linear", lambda c: c.counts.acts),
     "findings": Metric(MINIMIZE, "elements", "memory access that the linter finds wasted", _wasted_elems),
     "latency_ms": Metric(MINIMIZE, "ms", "predicted latency on the device", _latency_ms),
+    "prior": Metric(
+        MINIMIZE,
+        "% error",
+        "ImageNet top-1 error expected from published results: a prior",
+        lambda c: prior_error_pct(c.graph, c.counts),
+        note=quality_text,
+    ),
+    "naswot": _proxy("naswot"),
+    "synflow": _proxy("synflow"),
+    "zen": _proxy("zen"),
+    "zico": _proxy("zico"),
 }
 
 
@@ -117,9 +146,17 @@ def metric_text(name: str, value: float) -> str:
     """A metric's value for people: '30 ms', '1536', '140M'."""
     if name == "latency_ms":
         return f"{value:.4g} ms"
-    if is_user_function(name):
+    unit = "" if is_user_function(name) else METRICS[name].unit
+    if unit == "% error":
+        return f"{value:.1f} %"
+    if unit in ("", "score"):
         return f"{value:.4g}"
-    return f"{value:.0f}" if METRICS[name].unit in ("channels", "pixels") else format_count(value)
+    return f"{value:.0f}" if unit in ("channels", "pixels") else format_count(value)
+
+
+def notes_on(names: Iterable[str]) -> list[str]:
+    """How far the values of metrics can be trusted, one line for each that has something to say."""
+    return [note() for name in names if (note := metric_named(name).note) is not None]
 
 
 def check_objectives(objectives: Mapping[str, Direction]) -> None:

@@ -47,7 +47,8 @@ def rebuild(module: nn.Module, *inputs: Any) -> tuple[Graph, Network]:
     tensors = {**_results(imported, origins, program), **origins.tensors}
     graph = settled(imported, tensors)
     nodes = tuple([node if node.shares else replace(node, params=None) for node in graph])
-    graph = check_known(replace(graph, nodes=nodes), strict=True)
+    law = "a module is rebuilt of known ops alone"
+    graph = check_known(replace(graph, nodes=nodes), strict=True, law=law, way="Run the module itself, as the backend eager does.")
     built = to_module(graph, seed=0).eval()
     layers = {name: layer for name, layer in built.named_modules() if type(layer) is not nn.Module}  # scopes may bear the name of a call
     with torch.no_grad():

@@ -53,9 +53,14 @@ def networks_figure(labels: Sequence[str], latencies: Sequence[Latency], notes: 
         color = REST_COLOR if name == CONSTANT else TYPE_COLORS[i]
         values = [100 * share[name] / part.ms if part.ms else 0.0 for share, part in zip(shares, wholes, strict=True)]
         _bars(figure, 2, wholes, values, name.strip("()"), color, in_legend=True, unit="%")
-    _end_labels(figure, 1, wholes, [f"{_ms(latency.ms)} ± {latency.interval_pct:.0f} %" for latency in latencies])
+    _end_labels(figure, 1, wholes, [_with_interval(latency) for latency in latencies])
     figure.update_xaxes(title_text="% of the network's time", range=[0, 100], row=2, col=1)
     return _finished(figure, f"Latency on {latencies[0].device}, batch {latencies[0].batch}", notes, heights, below=130)
+
+
+def _with_interval(latency: Latency) -> str:
+    least = "at least " if latency.lower_bound else ""
+    return f"{least}{_ms(latency.ms)}" + (f" ± {latency.interval_pct:.0f} %" if latency.interval_holds else ", no interval")
 
 
 def _shown_types(times: Sequence[Mapping[str, float]]) -> tuple[list[str], list[dict[str, float]]]:

@@ -9,7 +9,7 @@ import pandas as pd
 
 
 def records_frame(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """One row per record ({"number", "options", "metrics", "feasible", "problem"}): its metrics and its options as columns.
+    """One row per record ({"number", "options", "metrics", "feasible", "problem", "digest"}): its metrics and its options as columns.
 
     Options are named `option.NAME`, for some are called as a metric is (stage_channels). Lists become words with 'x' between (4x8x4), so
     that rows compare and the frame writes to CSV.
@@ -21,6 +21,7 @@ def records_frame(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
             **record["metrics"],
             **option_columns(record["options"]),
             "problem": record["problem"],
+            "digest": record["digest"],
         }
         for record in records
     ]

@@ -1,7 +1,7 @@
 """What was judged and is not told yet: kept on disk the moment it is finished, so that a killed search loses no slow evaluation.
 
 Trials are told and stored in order; a candidate that is finished before an earlier one waits in this file. One JSON object per line; a
-torn last line, which a kill can leave, is passed over.
+torn last line, which a kill or a full disk can leave, is cut off before more is added.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from archspace.errors import StudyError
 from archspace.files import what_is_at
 from archspace.study.judging import Outcome
-from archspace.study.records import Record, json_options
+from archspace.study.records import json_options
 
 FILE = "evaluated.jsonl"
+PARTS = {"options": dict, "digest": str, "metrics": dict, "problem": str, "traceback": str}
 
 
 class Evaluated:
@@ -24,25 +26,45 @@ class Evaluated:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE
-        self._lock = threading.Lock()  # results come in on a thread of the pool's
+        self._lock = threading.Lock()  # results come in on threads of the pool's
 
     def add(self, options: Mapping[str, Any], digest: str, outcome: Outcome) -> None:
-        """Keep one outcome."""
-        parts = {"options": json_options(options), "digest": digest, "metrics": dict(outcome.metrics), "problem": outcome.problem}
-        with self._lock, self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(parts) + "\n")
+        """Keep one outcome. Raises StudyError when it cannot be written."""
+        parts = {
+            "options": json_options(options),
+            "digest": digest,
+            "metrics": dict(outcome.metrics),
+            "problem": outcome.problem,
+            "traceback": outcome.traceback,
+        }
+        try:
+            with self._lock, self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(parts) + "\n")
+        except OSError as error:
+            raise StudyError(cannot_be_written(self._path, error)) from None
 
-    def records(self) -> Iterator[Record]:
-        """What an earlier run left."""
+    def found(self) -> Iterator[tuple[Mapping[str, Any], str, Outcome]]:
+        """Options, digest and outcome of all that an earlier run left."""
         if what_is_at(self._path) != "file":
             return
-        for line in self._path.read_text(encoding="utf-8").splitlines():
+        data = self._path.read_bytes()
+        whole = data.rfind(b"\n") + 1
+        if whole < len(data):
+            with self._path.open("r+b") as file:
+                file.truncate(whole)
+        for line in data[:whole].splitlines():
             try:
                 parts = json.loads(line)
-            except json.JSONDecodeError:
-                continue  # torn: it is judged again
-            yield Record(-1, parts["options"], parts["metrics"], False, parts["problem"], parts["digest"])
+            except ValueError:
+                continue  # damaged: that candidate is judged again
+            if isinstance(parts, dict) and all(isinstance(parts.get(key), kind) for key, kind in PARTS.items()):
+                yield parts["options"], parts["digest"], Outcome(parts["metrics"], parts["problem"], parts["traceback"])
 
     def forget(self) -> None:
         """Drop the file."""
         self._path.unlink(missing_ok=True)
+
+
+def cannot_be_written(path: Path, error: OSError) -> str:
+    """The one line for a full disk and its like."""
+    return f"{path}: cannot be written: {error.strerror}. What was written before stays; make room, then run the same command again."

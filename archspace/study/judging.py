@@ -79,11 +79,14 @@ class Judge:
 
     def learn(self, record: Record) -> None:
         """Take over a record from before."""
-        outcome = Outcome(record.metrics, record.problem)
-        judged = Judged(record.options, record.digest, lambda: outcome, outcome)
-        self._by_options.setdefault(self._key(record.options), judged)
-        if record.digest:
-            self._by_digest.setdefault(record.digest, judged)
+        self.know(record.options, record.digest, Outcome(record.metrics, record.problem))
+
+    def know(self, options: Mapping[str, Any], digest: str, outcome: Outcome) -> None:
+        """Take over what was judged before."""
+        judged = Judged(options, digest, lambda: outcome, outcome)
+        self._by_options.setdefault(self._key(options), judged)
+        if digest:
+            self._by_digest.setdefault(digest, judged)
 
     def submit(self, options: Mapping[str, Any]) -> Judged:
         """Begin to judge a candidate, unless it is known; at once where no other processes do it."""

@@ -6,7 +6,6 @@ up to n - in_flight are told, in order: which trials come is decided by the ques
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -21,7 +20,7 @@ from archspace.study.pool import processes
 from archspace.study.progress import Ran, Report, Run, Tally
 from archspace.study.question import GRID, Question
 from archspace.study.records import Record
-from archspace.study.samplers import asked_options, grid_size, sampler_for
+from archspace.study.samplers import Samplers, asked_options, grid_size
 from archspace.study.stagnation import Stagnation
 from archspace.study.store import Store
 from archspace.study.trials import annotate, answer, records_of
@@ -34,8 +33,10 @@ def run(question: Question, store: Store, how: Run, report: Report | None) -> Ra
     evaluated = Evaluated(store.folder)
     with _judge(question, how, evaluated) as judge:
         search = Coordinator(question, store, how, judge, report)
-        for record in [*search.records, *evaluated.records()]:
+        for record in search.records:
             judge.learn(record)
+        for options, digest, outcome in evaluated.found():
+            judge.know(options, digest, outcome)
         interrupted = False
         try:
             search.run()
@@ -49,7 +50,7 @@ def run(question: Question, store: Store, how: Run, report: Report | None) -> Ra
         if not interrupted:
             evaluated.forget()  # everything in it is told
     stalled = search.watch.has_stalled and len(search.records) < how.trials
-    return Ran(search.records, search.resumed, interrupted, stalled, judge.first_traceback)
+    return Ran(search.records, search.resumed, interrupted, stalled, store.first_error)
 
 
 class Coordinator:
@@ -59,7 +60,7 @@ class Coordinator:
         stored = store.trials()
         self.records = records_of(question, stored)
         self.resumed = len(self.records)
-        self.watch = Stagnation(list(question.objectives.values()), how.patience or sys.maxsize)
+        self.watch = Stagnation(list(question.objectives.values()), how.patience)
         self._question, self._store, self._judge, self._report = question, store, judge, report
         self._trials = min(how.trials, grid_size(question.space, question.solved) if question.sampler == GRID else how.trials)
         self._tally = Tally(question, self.records)
@@ -67,6 +68,7 @@ class Coordinator:
             self.watch.add(objective_values(question, record))
         self._told = max(0, self.resumed - question.in_flight + 1)  # what the sampler would know if it had never stopped
         self._study = restored(question, stored, self._told)
+        self._samplers = Samplers(question)
         self._out: deque[tuple[optuna.Trial, Judged]] = deque()
         self._written_at = time.monotonic()
 
@@ -75,17 +77,24 @@ class Coordinator:
         question = self._question
         while True:
             number = len(self.records) + len(self._out)
-            if number < self._trials and not self.watch.has_stalled and number - self._told < question.in_flight:
-                self._study.sampler = sampler_for(question, number)
+            if number < self._last and number - self._told < question.in_flight:
+                self._study.sampler = self._samplers.at(number)
                 trial = self._study.ask()
                 self._out.append((trial, self._judge.submit(asked_options(question, trial))))
-            elif self._told < self.resumed and (self._out or number < self._trials):
+            elif self._told < self.resumed and (self._out or number < self._last):
                 self._study.tell(self._told, **answer(question, self.records[self._told]))
                 self._told += 1
             elif self._out:
                 self._tell_oldest()
             else:
                 return
+
+    @property
+    def _last(self) -> int:
+        """How many trials there will be. A front that stands still ends the search with those that are out by then, and they are as many
+        whether or not the search was stopped meanwhile."""
+        stalled_at = self.watch.stalled_at
+        return self._trials if stalled_at is None else min(self._trials, stalled_at + self._question.in_flight - 1)
 
     def _tell_oldest(self) -> None:
         trial, judged = self._out[0]
@@ -105,7 +114,7 @@ class Coordinator:
     def write(self) -> None:
         """Append what is told to the store."""
         told = self._study.get_trials(deepcopy=False)[: len(self.records)]
-        self._store.append(told[self._store.saved :])
+        self._store.append(told[self._store.saved :], self._judge.first_traceback)
         self._written_at = time.monotonic()
 
 

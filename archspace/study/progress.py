@@ -26,12 +26,16 @@ Report = Callable[[Progress], None]
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """How a study's trials are run: how many in all, by how many processes, how long each may take, when to stop early."""
+    """How a study's trials are run: how many in all, by how many processes, how long each may take, when to stop early.
+
+    `grace_s`: a worker on a shared study that has not been heard of for so long is taken for dead.
+    """
 
     trials: int
     workers: int = 1
     time_limit_s: float | None = None
     patience: int | None = None
+    grace_s: int = 120
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ def quiet_optuna() -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
             warnings.filterwarnings("ignore", "Heartbeat of storage")  # `Beating` beats where Optuna's own loop would
+            warnings.filterwarnings("ignore", "The constraint value is ignored")  # a step that is tried again sets the same one
             yield
     finally:
         optuna.logging.set_verbosity(before)

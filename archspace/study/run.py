@@ -10,11 +10,12 @@ from typing import Any
 from archspace.analysis.pareto import Direction
 from archspace.errors import ArchspaceError, FileError, SpaceError, StudyError
 from archspace.files import make_folder, read_json, what_is_at, write_text
+from archspace.latency.profile_json import save_profile
 from archspace.objectives import check_objectives, metric_named
 from archspace.space import Space
 from archspace.study import arguments
+from archspace.study.address import storage_name
 from archspace.study.crew import begin_shared, run_shared
-from archspace.study.database import storage_name
 from archspace.study.evaluated import FILE as EVALUATED
 from archspace.study.evaluated import Evaluated
 from archspace.study.local import run as run_locally
@@ -24,11 +25,11 @@ from archspace.study.quiet import quiet_optuna
 from archspace.study.samplers import automatic_sampler
 from archspace.study.store import JOURNAL, open_store
 
-TRACEBACK_FILE = "first_error.txt"
+TRACEBACK_FILE, DEVICE_FILE = "first_error.txt", "device.json"
 QUESTION_FILE = "study.json"
 OWN_FILES = {
-    QUESTION_FILE, JOURNAL, f"{JOURNAL}.lock", EVALUATED, TRACEBACK_FILE,
-    "records.csv", "pareto.csv", "pareto.html", "report.html", "winners",
+    QUESTION_FILE, JOURNAL, f"{JOURNAL}.lock", EVALUATED, TRACEBACK_FILE, DEVICE_FILE,
+    "records.csv", "pareto.csv", "pareto.html", "report.html", "winners", "verified",
 }  # fmt: skip
 
 
@@ -49,6 +50,7 @@ def search(
     patience: int | None = None,
     storage: str | None = None,
     study: str | None = None,
+    grace_s: int = 120,
     force: bool = False,
     progress: Report | None = None,
     say: Callable[[str], None] = lambda _: None,
@@ -63,7 +65,8 @@ def search(
     patience: stop early when the front's hypervolume has not grown for so many trials.
 
     storage: an Optuna database URL instead of a journal file in the directory: workers on other machines can join the study
-    (`archspace.study.work`), by the name `study`; which trials come then depends on them. force: start anew.
+    (`archspace.study.work`), by the name `study`; which trials come then depends on them. grace_s: a worker that has not been heard of
+    for so long is taken for dead, and its trial given to another. force: start anew.
 
     KeyboardInterrupt ends the run early with what it has. Raises ArchspaceError for questions that contradict themselves or that
     nothing in the space can meet.
@@ -92,10 +95,10 @@ def search(
     asked = {**question.to_dict(), "storage": storage_name(storage), **({"study": named} if storage else {})}
     check_folder(folder, asked, force=force)
     question.check()
-    how = Run(trials, workers, time_limit_s, patience)
+    how = Run(trials, workers, time_limit_s, patience, arguments.whole("grace_s", grace_s, least=1))
     with quiet_optuna():
         if storage is None:
-            write_question(folder, asked, force=force)  # a journal needs its folder
+            write_question(folder, question, asked, force=force)  # a journal needs its folder
             store = open_store(folder, question.to_dict(), list(chosen.values()), fresh=force)
             if force:
                 Evaluated(folder).forget()
@@ -103,7 +106,8 @@ def search(
         else:
             # A database that does not answer must leave nothing behind.
             begun = begin_shared(storage, str(named), question, how, fresh=force)
-            write_question(folder, asked, force=force)
+            write_question(folder, question, asked, force=force)
+            say(f"study {named}: other machines join it with `archspace worker --storage URL --study {named}`")
             ran = run_shared(storage, str(named), begun, question, how, progress, say)
     if ran.traceback:
         write_text(folder / TRACEBACK_FILE, ran.traceback, force=True)
@@ -138,8 +142,11 @@ def check_folder(folder: Path, asked: Mapping[str, Any], *, force: bool) -> None
         raise StudyError(f"{folder}: a study begins in an empty folder, but this one holds other files. Give another one with -o.")
 
 
-def write_question(folder: Path, asked: Mapping[str, Any], *, force: bool) -> None:
-    """Make the study's folder and put its question there, unless one is there already. Raises FileError."""
+def write_question(folder: Path, question: Question, asked: Mapping[str, Any], *, force: bool) -> None:
+    """Make the study's folder and put its question there, with its device profile, unless one is there already. Raises FileError."""
     file = make_folder(folder) / QUESTION_FILE
     if force or what_is_at(file) == "nothing":
+        profile = question.profile()
+        if profile is not None:
+            save_profile(profile, folder / DEVICE_FILE, force=True)
         write_text(file, json.dumps(asked, indent=2) + "\n", force=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from math import gcd
 from typing import Any
@@ -11,22 +11,28 @@ from typing import Any
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from archspace.errors import SpaceError
+from archspace.errors import SpaceError, UnknownNameError
 from archspace.space import Choice, Space
 from archspace.space.domains import DIGITS, Domain, Value
-from archspace.study.question import GP, GP_PACKAGES, GRID, NSGA2, RANDOM, TPE, Question
+from archspace.study.question import GP, GP_PACKAGES, NSGA2, SAMPLERS, TPE, Question
 
 # TPE pays up to about 1000 trials; beyond, NSGA-II is 30 times cheaper per trial.
 TPE_TRIALS = 1000
 GP_TRIALS = 100
 
 
-class SpacedNSGAII(optuna.samplers.NSGAIISampler):
+class ToldNSGAII(optuna.samplers.NSGAIISampler):
     """NSGA-II that is told its search space instead of inferring it from all trials, which a fresh sampler would do at every trial."""
 
-    def __init__(self, space: Space, without: tuple[str, ...], seed: int) -> None:
+    def __init__(self, told: dict[str, BaseDistribution], seed: int) -> None:
         super().__init__(seed=seed)
-        self._told = shared_distributions(space, without)
+        self._told = told
+
+    def seeded(self, seed: int) -> ToldNSGAII:
+        """This sampler as if it had just been made with that seed."""
+        _seeded(self._random_sampler, seed)
+        self._rng.rng.seed(seed)
+        return self
 
     def infer_relative_search_space(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> dict[str, BaseDistribution]:
         return self._told
@@ -34,6 +40,11 @@ class SpacedNSGAII(optuna.samplers.NSGAIISampler):
     def get_parent_population(self, study: optuna.Study, generation: int) -> list[optuna.trial.FrozenTrial]:
         # In one order, whether they were just selected, come from Optuna's cache, or are selected again after resuming.
         return sorted(super().get_parent_population(study, generation), key=lambda trial: trial.number)
+
+
+def _seeded(sampler: optuna.samplers.RandomSampler, seed: int) -> optuna.samplers.RandomSampler:
+    sampler._rng.rng.seed(seed)
+    return sampler
 
 
 class EveryCandidate(optuna.samplers.BaseSampler):
@@ -63,15 +74,6 @@ class EveryCandidate(optuna.samplers.BaseSampler):
         return self._values[param_name]
 
 
-SAMPLERS: dict[str, Callable[[Question, int, int], optuna.samplers.BaseSampler]] = {
-    TPE: lambda question, _, seed: optuna.samplers.TPESampler(seed=seed, constant_liar=question.in_flight > 1),
-    NSGA2: lambda question, _, seed: SpacedNSGAII(question.space, question.solved, seed),
-    RANDOM: lambda _, __, seed: optuna.samplers.RandomSampler(seed=seed),
-    GP: lambda _, __, seed: optuna.samplers.GPSampler(seed=seed),
-    GRID: lambda question, number, _: EveryCandidate(question.space, question.solved, number, question.seed),
-}
-
-
 def automatic_sampler(trials: int, *, is_slow: bool) -> str:
     """The sampler for a study that begins with so many trials, by what was measured of them.
 
@@ -95,13 +97,34 @@ def asked_options(question: Question, trial: optuna.Trial) -> dict[str, Any]:
     return space.choose(lambda name, _: values[name], without=without)
 
 
-def sampler_for(question: Question, number: int, salt: str = "") -> optuna.samplers.BaseSampler:
-    """The sampler of trial `number`. Its seed is a hash, because neighbouring seeds must not give neighbouring streams.
+class Samplers:
+    """The samplers of a question: for each trial a fresh one, or one that is seeded anew where making it would take longer than asking."""
 
-    `salt` tells workers apart that may ask for the same number at once.
-    """
-    digest = hashlib.sha256(f"{question.seed}/{number}{salt}".encode()).digest()
-    return SAMPLERS[question.sampler](question, number, int.from_bytes(digest[:4], "big"))
+    def __init__(self, question: Question) -> None:
+        self._question = question
+        self._nsga2 = ToldNSGAII(shared_distributions(question.space, question.solved), 0)
+        self._random = optuna.samplers.RandomSampler(seed=0)
+
+    def at(self, number: int, salt: str = "") -> optuna.samplers.BaseSampler:
+        """The sampler of trial `number`. Its seed is a hash, because neighbouring seeds must not give neighbouring streams.
+
+        `salt` tells workers apart that may ask for the same number at once. Raises SpaceError for a grid over a range without steps.
+        """
+        question = self._question
+        digest = hashlib.sha256(f"{question.seed}/{number}{salt}".encode()).digest()
+        seed = int.from_bytes(digest[:4], "big")
+        match question.sampler:
+            case "tpe":
+                return optuna.samplers.TPESampler(seed=seed, constant_liar=question.in_flight > 1)
+            case "nsga2":
+                return self._nsga2.seeded(seed)
+            case "gp":
+                return optuna.samplers.GPSampler(seed=seed)
+            case "grid":
+                return EveryCandidate(question.space, question.solved, number, question.seed)
+            case "random":
+                return _seeded(self._random, seed)
+        raise UnknownNameError("sampler", question.sampler, SAMPLERS)
 
 
 def grid_size(space: Space, without: tuple[str, ...] = ()) -> int:
@@ -141,6 +164,10 @@ def distribution(domain: Domain) -> CategoricalDistribution | IntDistribution | 
     if isinstance(domain, Choice):
         scalars = [value for value in domain.values if not isinstance(value, tuple)]
         return CategoricalDistribution(scalars if len(scalars) == len(domain.values) else range(len(domain.values)))
+    if domain.log and domain.is_int:
+        return IntDistribution(int(domain.low), int(domain.high), log=True)
+    if domain.log:
+        return FloatDistribution(domain.low, domain.high, log=True)
     if domain.is_int:
         step = int(domain.step or 1)
         return IntDistribution(int(domain.low), int(domain.low) + step * (len(domain) - 1), step=step)
@@ -154,10 +181,11 @@ def suggest(trial: optuna.Trial, name: str, domain: Domain) -> Value:
     """Ask a trial for one value of a domain."""
     found = distribution(domain)
     if isinstance(found, IntDistribution):
-        return trial.suggest_int(name, found.low, found.high, step=found.step)
+        return trial.suggest_int(name, found.low, found.high, step=found.step, log=found.log)
     if isinstance(found, FloatDistribution):
-        return round(trial.suggest_float(name, found.low, found.high, step=found.step), DIGITS)
-    value = trial.suggest_categorical(name, found.choices)
+        value = trial.suggest_float(name, found.low, found.high, step=found.step, log=found.log)
+        return value if found.log else round(value, DIGITS)
+    chosen = trial.suggest_categorical(name, found.choices)
     if isinstance(domain, Choice) and found.choices != domain.values:
-        return domain.values[int(str(value))]
-    return value
+        return domain.values[int(str(chosen))]
+    return chosen

@@ -14,37 +14,47 @@ class Stagnation:
     """Watches the feasible candidates of a study, trial by trial.
 
     The hypervolume is taken up to the worst values of all feasible candidates so far, so that it needs no reference point from outside;
-    growth is judged by one such reference for the front of now and of then.
+    growth is judged by one such reference for the front of now and of then. Without a patience it never stalls.
     """
 
-    def __init__(self, directions: Sequence[Direction], patience: int) -> None:
+    def __init__(self, directions: Sequence[Direction], patience: int | None) -> None:
         self._directions = list(directions)
+        self._signs = [1.0 if direction == MAXIMIZE else -1.0 for direction in directions]
         self._patience = patience
         self._worst: list[float] = []
         self._front: list[tuple[float, ...]] = []
         self._front_then: list[tuple[float, ...]] = []
         self._grown_at = 0
         self._trials = 0
+        self.stalled_at: int | None = None  # the trial after which the front was first taken to stand still; it stays so
 
     def add(self, values: Sequence[float] | None) -> None:
         """One more trial: its objective values, or None where it is not feasible."""
         self._trials += 1
-        if values is None:
+        if self._patience is None:
             return
-        pick = [min if direction == MAXIMIZE else max for direction in self._directions]
-        self._worst = [worse(a, b) for worse, a, b in zip(pick, self._worst or values, values, strict=True)]
-        rows = [*self._front, tuple(values)]
-        front = [rows[i] for i in pareto_front(rows, self._directions)]
-        if len(front) == len(self._front) and set(front) == set(self._front):
-            return
-        self._front = front
-        if not self._front_then or self._volume(front) > (1 + GROWTH) * self._volume(self._front_then):
-            self._front_then, self._grown_at = front, self._trials
+        if values is not None:
+            self._take(values)
+        if self.stalled_at is None and self._front and self._trials - self._grown_at >= self._patience:
+            self.stalled_at = self._trials
 
     @property
     def has_stalled(self) -> bool:
         """Whether as many trials as the patience passed without growth; never before there is a feasible candidate."""
-        return bool(self._front) and self._trials - self._grown_at >= self._patience
+        return self.stalled_at is not None
+
+    def _take(self, values: Sequence[float]) -> None:
+        pick = [min if direction == MAXIMIZE else max for direction in self._directions]
+        self._worst = [worse(a, b) for worse, a, b in zip(pick, self._worst or values, values, strict=True)]
+        signs = self._signs
+        new = tuple(values)
+        if any(all(sign * a >= sign * b for sign, a, b in zip(signs, old, new, strict=True)) for old in self._front):
+            return
+        rows = [*self._front, new]
+        front = [rows[i] for i in pareto_front(rows, self._directions)]
+        self._front = front
+        if not self._front_then or self._volume(front) > (1 + GROWTH) * self._volume(self._front_then):
+            self._front_then, self._grown_at = front, self._trials
 
     def _volume(self, front: list[tuple[float, ...]]) -> float:
         return hypervolume(front, self._directions, self._worst)

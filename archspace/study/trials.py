@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable
 from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from archspace.study.lineage import RECORD_ATTR, is_counted, root_of, stored_record
 from archspace.study.question import Question
 from archspace.study.records import Record, meets
-
-RECORD_ATTR = "archspace:record"
 
 
 def annotate(question: Question, trial: optuna.Trial, record: Record) -> None:
     """Write a record into its trial: the record first, then, in this one place, the constraints (feasible at or below 0)."""
     parts = {"options": dict(record.options), "metrics": dict(record.metrics), "problem": record.problem, "digest": record.digest}
-    trial.set_user_attr(RECORD_ATTR, parts)
+    trial.set_user_attr(RECORD_ATTR, json.dumps(parts))  # one word: Optuna copies attributes deeply, again and again
     if record.metrics:
         for name, most in question.bounds.items():
             trial.set_constraint(f"{name} <= {most:g}", record.metrics[name] / most - 1)
@@ -32,15 +32,19 @@ def answer(question: Question, record: Record) -> dict[str, Any]:
 
 def record_of(question: Question, trial: FrozenTrial) -> Record | None:
     """The record that a trial carries; None for one that nobody finished. Bounds are checked again."""
-    stored: Mapping[str, Any] | None = trial.user_attrs.get(RECORD_ATTR)
-    if stored is None or not trial.state.is_finished():
+    if not is_counted(trial):
         return None
+    stored = stored_record(trial)
     metrics = stored["metrics"]
     feasible = bool(metrics) and meets(metrics, question.bounds)
     return Record(trial.number, stored["options"], metrics, feasible, stored["problem"], stored["digest"])
 
 
 def records_of(question: Question, trials: Iterable[FrozenTrial]) -> list[Record]:
-    """The records of all trials that are finished, in the order of their numbers."""
-    found = (record_of(question, trial) for trial in sorted(trials, key=lambda trial: trial.number))
-    return [record for record in found if record is not None]
+    """The records of all candidates that are finished, in the order of their trials; each once, however often it was tried."""
+    found: dict[int, Record] = {}
+    for trial in sorted(trials, key=lambda trial: trial.number):
+        record = record_of(question, trial)
+        if record is not None:
+            found.setdefault(root_of(trial), record)
+    return list(found.values())

@@ -18,7 +18,7 @@ from archspace.timing.clock import clock_for
 from archspace.timing.fitting import noise_pct, profile_of
 from archspace.timing.idle import BUSY_PCT, others_pct, used_now
 from archspace.timing.machine import device_name, package_version
-from archspace.timing.samples import Conditions, TimedGraph, append_sample, read_samples
+from archspace.timing.samples import Conditions, TimedGraph, append_sample, read_rows, read_samples, rounds_in, whole_rounds
 from archspace.timing.sweep import DEFAULT, THOROUGH, networks_of, timed_networks, timed_ops
 from archspace.timing.verb import IDLE_S, BusyMachineWarning, Report
 
@@ -39,6 +39,7 @@ class Calibrated:
     files: tuple[Path, Path]  # the profile and its samples
     samples: int
     resumed: int  # samples that were there already
+    resumed_rounds: int  # rounds of networks that were there already, where the networks were not
 
 
 def calibrate(
@@ -76,7 +77,7 @@ def calibrate(
         before = used_now()
         if before is not None and conditions.clock == "wall":
             time.sleep(IDLE_S)
-        _complete(raw, conditions, known, asked, progress or _silent)
+        resumed_rounds = _complete(raw, conditions, known, asked, progress or _silent)
         after = used_now()
     samples = [s for batch in asked for s in read_samples(raw, conditions) if s.batch == batch]
     profile, fit = profile_of(target.stem, samples, conditions)
@@ -90,7 +91,23 @@ def calibrate(
     if conditions.clock == "wall" and busy > BUSY_PCT:
         words = f"other processes used {busy:.0f} % of the machine meanwhile, and wall-clock time shows it. Calibrate when it is idle."
         warnings.warn(words, BusyMachineWarning, stacklevel=2)
-    return Calibrated(profile, fit, noise, (target, raw), len(samples), sum(s.batch in asked for s in known))
+    return Calibrated(profile, fit, noise, (target, raw), len(samples), sum(s.batch in asked for s in known), resumed_rounds)
+
+
+def kept(path: str | Path) -> str:
+    """What an interrupted calibration has left for the same call to go on from: '8 networks, 40 op benchmarks'; '' for nothing.
+
+    Of networks whose rounds were not all done the rounds are told. Raises FileError for a file of something else.
+    """
+    rows = read_rows(Path(path).with_suffix(".csv"))
+    found = []
+    for batch in dict.fromkeys(row.batch for row in rows):
+        networks, ops = (sum((row.kind, row.batch) == (kind, batch) for row in rows) for kind in ("network", "op"))
+        done = 0 if networks else whole_rounds(rounds_in(rows, batch))
+        at = f" at batch {batch}" if batch > 1 else ""
+        counts = ((done, "round", " of the networks"), (networks, "network", ""), (ops, "op benchmark", ""))
+        found += [f"{count} {word}{'s' if count > 1 else ''}{of}{at}" for count, word, of in counts if count]
+    return ", ".join(found)
 
 
 def _files(path: str | Path, *, force: bool) -> tuple[Path, Path]:
@@ -118,20 +135,24 @@ def _known(target: Path, raw: Path, conditions: Conditions, *, force: bool) -> t
         return ()
 
 
-def _complete(raw: Path, conditions: Conditions, known: Sequence[TimedGraph], batches: Sequence[int], report: Report) -> None:
-    """Time what has no sample yet, and append each as it comes.
+def _complete(raw: Path, conditions: Conditions, known: Sequence[TimedGraph], batches: Sequence[int], report: Report) -> int:
+    """Time what has no sample yet, and append each as it comes; the number of rounds that were there already.
 
     Networks first: after a hundred benchmarks the process's memory is in pieces, and networks take up to a tenth longer.
     """
     keys = {sample.key for sample in known}
+    resumed = 0
     for batch in batches:
         names = networks_of(conditions.sweep)
-        if any(("network", name, batch) not in keys for name in names):  # all anew: they are compared inside rounds
-            for sample in timed_networks(names, conditions, batch, report):
+        if any(("network", name, batch) not in keys for name in names):  # all of them: they are compared inside rounds
+            rounds = rounds_in(read_rows(raw, conditions), batch)
+            resumed += whole_rounds(rounds)
+            for sample in timed_networks(names, conditions, batch, report, rounds):
                 append_sample(raw, sample, conditions)
     for batch in batches:
         for sample in timed_ops(conditions, batch, keys, report):
             append_sample(raw, sample, conditions)
+    return resumed
 
 
 def _silent(what: str, done: int, total: int) -> None:

@@ -6,7 +6,7 @@ the one that nothing interrupted. No single run and no mean is ever reported.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from math import ceil
@@ -30,10 +30,13 @@ NOTHING_MS = 1e-6  # a clock that sees less than this sees nothing
 
 @dataclass(frozen=True, slots=True)
 class Rounds:
-    """What rounds of several entries took: `least_ms[entry][round]` is the least time of one call, `calls` how many each round made."""
+    """What rounds of several entries took: `least_ms[entry][round]` is the least time of one call, `calls` how many each round made.
+
+    Rounds of more than one run, an interrupted one and what went on from it, do not say how many calls.
+    """
 
     least_ms: tuple[tuple[float, ...], ...]
-    calls: tuple[int, ...]
+    calls: tuple[int, ...] = ()
 
     @property
     def rounds(self) -> int:
@@ -77,16 +80,22 @@ def interleave(
     if not entries:
         raise LawError("interleave times at least one entry, but got none")
     check_length(rounds, seconds)
-    plans = [_plan(warmed_up(call, clock), round_ms) for call in entries]
+    plans = _plans(entries, clock, round_ms)
     if seconds is not None:
         rounds = max(LEAST_ROUNDS, int(1000 * seconds / sum(plan.ms for plan in plans)))
-    least: list[list[float]] = [[] for _ in entries]
+    least: list[tuple[float, ...]] = []
     for done in range(rounds):
-        for call, plan, times in zip(entries, plans, least, strict=True):
-            times.append(max(NOTHING_MS, min(clock(call, plan.calls) for _ in range(plan.samples))))
+        least.append(_round(entries, plans, clock))
         if progress is not None:
             progress(done + 1, rounds)
-    return Rounds(tuple(map(tuple, least)), tuple([plan.samples * plan.calls for plan in plans]))
+    return Rounds(tuple(zip(*least, strict=True)), tuple([plan.samples * plan.calls for plan in plans]))
+
+
+def endless_rounds(entries: Sequence[Call], clock: Clock, *, round_ms: float = ROUND_MS) -> Iterator[tuple[float, ...]]:
+    """The rounds of `interleave` one by one, for as long as they are asked for: the least time of each entry. Warms up before the first."""
+    plans = _plans(entries, clock, round_ms)
+    while True:
+        yield _round(entries, plans, clock)
 
 
 def check_length(rounds: int, seconds: float | None) -> None:
@@ -127,6 +136,16 @@ def _plan(ms: float, round_ms: float) -> _Plan:
     calls = _in_a_row(ms)
     samples = max(LEAST_SAMPLES, round(round_ms / (ms * calls)))
     return _Plan(samples, calls, samples * calls * ms)
+
+
+def _plans(entries: Sequence[Call], clock: Clock, round_ms: float) -> list[_Plan]:
+    return [_plan(warmed_up(call, clock), round_ms) for call in entries]
+
+
+def _round(entries: Sequence[Call], plans: Sequence[_Plan], clock: Clock) -> tuple[float, ...]:
+    """The least time of each entry in one round."""
+    pairs = zip(entries, plans, strict=True)
+    return tuple([max(NOTHING_MS, min(clock(call, plan.calls) for _ in range(plan.samples))) for call, plan in pairs])
 
 
 def _in_a_row(ms: float) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -31,9 +31,9 @@ Key = tuple[str, str, int]  # kind, name, batch
 
 @dataclass(frozen=True, slots=True)
 class TimedGraph:
-    """One timed graph: an op benchmark or a network, at a batch."""
+    """One timed graph: an op benchmark or a network, at a batch; or one round of a network, whose name ends in ' round 3'."""
 
-    kind: str  # op, network
+    kind: str  # op, network, round
     name: str
     family: str  # of a network; empty for an op
     batch: int
@@ -47,14 +47,41 @@ class TimedGraph:
         return self.kind, self.name, self.batch
 
 
+ROUND = "round"
 NUMBERS: Mapping[str, type] = {"threads": int, "batch": int, "measured_ms": float, "spread_pct": float, "noise_pct": float}
 COLUMNS = tuple([f.name for kind in (TimedGraph, Conditions) for f in fields(kind)])
 
 
-def read_samples(path: Path, conditions: Conditions) -> tuple[TimedGraph, ...]:
-    """The samples that a file holds so far; none where there is no file. The last line may be half written, and is left aside.
+def round_sample(name: str, family: str, batch: int, number: int, ms: float) -> TimedGraph:
+    """One finished round of a network, counted from 1: `number` in its name."""
+    return TimedGraph(ROUND, f"{name} {ROUND} {number}", family, batch, ms, 0.0, 0.0)
 
-    Raises FileError for a file of other columns, and for samples that were taken under other conditions.
+
+def read_samples(path: Path, conditions: Conditions) -> tuple[TimedGraph, ...]:
+    """The op benchmarks and networks that a file holds so far: `read_rows` without the rounds of the networks."""
+    return tuple([row for row in read_rows(path, conditions) if row.kind != ROUND])
+
+
+def rounds_in(rows: Iterable[TimedGraph], batch: int) -> dict[tuple[str, int], float]:
+    """The least times of the networks' finished rounds among rows, by network and round."""
+    found = {}
+    for row in rows:
+        if row.kind == ROUND and row.batch == batch:
+            name, _, number = row.name.rpartition(f" {ROUND} ")
+            found[name, int(number)] = row.measured_ms
+    return found
+
+
+def whole_rounds(rounds: Mapping[tuple[str, int], float]) -> int:
+    """How many of `rounds_in` have all its networks: the last may have been interrupted."""
+    names, numbers = {name for name, _ in rounds}, {number for _, number in rounds}
+    return sum(all((name, number) in rounds for name in names) for number in numbers)
+
+
+def read_rows(path: Path, conditions: Conditions | None = None) -> tuple[TimedGraph, ...]:
+    """All rows of a file, rounds too; none where there is no file. The last line may be half written, and is left aside.
+
+    Raises FileError for a file of other columns, and for samples that were taken under other conditions, where some are given.
     """
     if what_is_at(path) == "nothing":
         return ()
@@ -65,7 +92,7 @@ def read_samples(path: Path, conditions: Conditions) -> tuple[TimedGraph, ...]:
         if tuple(row) != COLUMNS or None in row.values():
             raise FileError(f"{path}: samples have the columns {', '.join(COLUMNS)}, but this file has others. Name another profile.")
         sample, theirs = _read(TimedGraph, row, path), _read(Conditions, row, path)
-        if theirs != conditions:
+        if conditions is not None and theirs != conditions:
             differing = [f.name for f in fields(Conditions) if getattr(theirs, f.name) != getattr(conditions, f.name)]
             told = ", ".join(f"{name} {getattr(theirs, name)}, not {getattr(conditions, name)}" for name in differing)
             raise FileError(f"{path}: holds samples of another calibration ({told}). Name another profile, or begin anew with --force.")

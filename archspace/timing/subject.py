@@ -17,6 +17,7 @@ from archspace.ir.ops import Shape
 from archspace.ir.serde import to_json
 from archspace.pytorch.deploy.files import network_of
 from archspace.pytorch.deploy.folding import fold_norms
+from archspace.pytorch.deploy.own_module import fold_own
 from archspace.pytorch.deploy.weights import fold_weights, state_of
 from archspace.pytorch.lower import Network, to_module
 from archspace.pytorch.oracle import example_inputs
@@ -67,14 +68,21 @@ class Subject:
             module.eval()
         return module
 
-    def folded(self) -> Network:
+    def folded(self) -> nn.Module:
         """The module with batch norms folded into the layers before them, and nothing else changed.
 
-        A module is rebuilt from its graph for that. Raises LawError for unknown ops.
+        Where a batch norm is no layer of its own (a function's call, a class of timm's) the module is rebuilt from its graph for that.
+        Raises LawError where forward cannot run, and for unknown ops in what must be rebuilt.
         """
         if isinstance(self.network, nn.Module):
-            with torch.no_grad():
-                return folded(*rebuild(self.module(), *self.inputs))
+            own = fold_own(self.module(), self.inputs)
+            if own is not None:
+                return own
+            try:
+                with torch.no_grad():
+                    return folded(*rebuild(self.module(), *self.inputs))
+            except LawError as error:
+                raise LawError(f"a batch norm that is no plain layer folds in a rebuilt module alone: {error}") from None
         assert self.graph is not None
         return folded(self.graph, to_module(self.graph, seed=0))
 

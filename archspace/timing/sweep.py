@@ -22,8 +22,8 @@ from archspace.timing.backends import runner
 from archspace.timing.bench_ops import benchmarks
 from archspace.timing.clock import CLOCKS
 from archspace.timing.machine import cache_bytes
-from archspace.timing.rounds import LEAST_ROUNDS, interleave
-from archspace.timing.samples import Conditions, Key, TimedGraph
+from archspace.timing.rounds import LEAST_ROUNDS, Rounds, endless_rounds, interleave
+from archspace.timing.samples import Conditions, Key, TimedGraph, round_sample
 from archspace.timing.subject import Subject
 from archspace.timing.verb import NotMeasuredWarning, Report
 from archspace.zoo import build, resolve
@@ -116,9 +116,18 @@ def timed_ops(conditions: Conditions, batch: int, known: Collection[Key], report
 
 
 def timed_networks(
-    names: Sequence[str], conditions: Conditions, batch: int, report: Report, *, rounds: int = ROUNDS
+    names: Sequence[str],
+    conditions: Conditions,
+    batch: int,
+    report: Report,
+    kept: Mapping[tuple[str, int], float] = MappingProxyType({}),
+    *,
+    rounds: int = ROUNDS,
 ) -> Iterator[TimedGraph]:
-    """Times networks in the same interleaved rounds; one that the backend cannot run is a NotMeasuredWarning."""
+    """Times networks in the same interleaved rounds: each round as it is done, then the networks.
+
+    Rounds that are `kept`, by network and number, are not run again. What the backend cannot run is a NotMeasuredWarning.
+    """
     ready = {}
     for done, name in enumerate(names):
         report(f"preparing {name}{_at(batch)}", done, len(names))
@@ -131,7 +140,17 @@ def timed_networks(
         return
     calls = [one.call for one in ready.values()]
     what = f"networks{_at(batch)}"
-    timed = interleave(calls, CLOCKS[conditions.clock], rounds=rounds, progress=lambda done, total: report(what, done, total))
+    further = endless_rounds(calls, CLOCKS[conditions.clock])
+    least: list[tuple[float, ...]] = []
+    for number in range(1, rounds + 1):
+        if all((name, number) in kept for name in ready):
+            least.append(tuple([kept[name, number] for name in ready]))
+        else:
+            least.append(next(further))
+            for name, ms in zip(ready, least[-1], strict=True):
+                yield round_sample(name, resolve(name)[0], batch, number, ms)
+        report(what, number, rounds)
+    timed = Rounds(tuple(zip(*least, strict=True)))
     for i, name in enumerate(ready):
         yield TimedGraph("network", name, resolve(name)[0], batch, timed.ms(i), timed.spread_pct(i), timed.noise_pct)
 

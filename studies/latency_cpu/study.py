@@ -27,7 +27,7 @@ from archspace.timing.clock import clock_for
 from archspace.timing.fitting import data_of, graphs_of, how_run
 from archspace.timing.machine import device_name, package_version, slug
 from archspace.timing.pages import keep_pages
-from archspace.timing.samples import Conditions, append_sample, read_samples
+from archspace.timing.samples import Conditions, append_sample, read_rows, read_samples, rounds_in
 from archspace.timing.sweep import ANCHORS, FLOAT32, MORE_ANCHORS, THOROUGH, timed_networks, timed_ops
 from archspace.zoo import build
 
@@ -67,7 +67,8 @@ def measure(backend: str) -> None:
     known = {sample.key for sample in read_samples(path, conditions)}
     with running(1):
         if any(("network", name, 1) not in known for name in NETWORKS):
-            for sample in timed_networks(NETWORKS, conditions, 1, _report, rounds=ROUNDS):
+            rounds = rounds_in(read_rows(path, conditions), 1)
+            for sample in timed_networks(NETWORKS, conditions, 1, _report, rounds, rounds=ROUNDS):
                 append_sample(path, sample, conditions)
         for sample in timed_ops(conditions, 1, known, _report):
             append_sample(path, sample, conditions)

@@ -9,7 +9,8 @@ from rows import Row
 
 from archspace.analysis import DTYPE_BYTES
 from archspace.latency.fit import CONSTANT, Feature, Sample, features_of, fit, leave_family_out, predicted_ms
-from archspace.latency.fusion import FUSIONS, FusionRules, Kernel, fused_kernels
+from archspace.latency.fusion import FUSIONS, FusionRules, fused_kernels
+from archspace.latency.kernel import Kernel
 from archspace.latency.op_types import COARSER, DEFAULT, OP_TYPE_NAMES, priced_as
 from archspace.latency.terms import TERMS, Coefficients
 from archspace.latency.tiles import Tile

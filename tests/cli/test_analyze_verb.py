@@ -211,6 +211,9 @@ def test_a_batch_asked_for_is_the_one_predicted(archspace: Archspace) -> None:
     latency = analyzed(archspace, "shufflenet_v1", "--device", "gtx1080ti", "--batch", "2")["latency"]
     assert latency["batch"] == 2
     assert latency["extrapolates"] == ["batch 2, fitted at 8"]
+    assert (latency["interval_holds"], latency["lower_bound"]) == (False, False)
+    _, out, _ = archspace("analyze", "shufflenet_v1", "--device", "gtx1080ti", "--batch", "2")
+    assert "(gtx1080ti, batch 2, extrapolates: no interval)\n                extrapolates: batch 2, fitted at 8\n" in out
 
 
 def test_without_a_device_there_is_no_latency(archspace: Archspace) -> None:

@@ -13,7 +13,7 @@ from archspace.latency.fit import features_of, predicted_ms
 from archspace.latency.op_types import OP_TYPE_NAMES
 from archspace.timing import calibrating as calibrate_verb
 from archspace.timing.bench_ops import benchmarks
-from archspace.timing.samples import Conditions, Key, TimedGraph
+from archspace.timing.samples import Conditions, Key, TimedGraph, round_sample
 from archspace.zoo import build, resolve
 
 Archspace = Callable[..., Any]
@@ -31,7 +31,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def ops(conditions: Conditions, batch: int, known: Collection[Key], report: Any) -> Iterator[TimedGraph]:
         return iter([sample("op", graph.name, graph, batch) for graph in benchmarks(batch)])
 
-    def networks(names: Sequence[str], conditions: Conditions, batch: int, report: Any) -> Iterator[TimedGraph]:
+    def networks(names: Sequence[str], conditions: Conditions, batch: int, report: Any, kept: Any) -> Iterator[TimedGraph]:
         return iter([sample("network", name, build(name, batch=batch), batch) for name in names])
 
     monkeypatch.setattr(calibrate_verb, "timed_ops", ops)
@@ -87,6 +87,29 @@ def test_bad_input_is_one_line_and_exit_code_2(archspace: Archspace, words: tupl
     assert message in err
     assert err.count("\n") == 1
     assert not Path("mine.json").exists()
+
+
+def test_an_interruption_says_what_is_kept_and_the_same_command_goes_on(archspace: Archspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    measure_on = calibrate_verb.timed_networks
+
+    def broken(names: Sequence[str], conditions: Conditions, batch: int, report: Any, kept: Any) -> Iterator[TimedGraph]:
+        for number in range(1, 4):
+            if number == breaks_in:
+                raise KeyboardInterrupt
+            yield from [round_sample(name, "", batch, number, 1.0) for name in names]
+
+    breaks_in = 1
+    monkeypatch.setattr(calibrate_verb, "timed_networks", broken)
+    said = "archspace: interrupted: nothing was timed yet. The same command begins again.\n"
+    assert archspace("calibrate", "-o", "mine.json") == (2, "", said)
+    breaks_in = 3
+    said = "archspace: interrupted: mine.csv keeps 2 rounds of the networks. The same command goes on from there.\n"
+    assert archspace("calibrate", "-o", "mine.json") == (2, "", said)
+    assert not Path("mine.json").exists()
+    monkeypatch.setattr(calibrate_verb, "timed_networks", measure_on)
+    code, _, err = archspace("calibrate", "-o", "mine.json")
+    assert code == 0
+    assert "went on from 2 rounds of the networks\n" in err
 
 
 def test_a_taken_name_needs_force(archspace: Archspace) -> None:

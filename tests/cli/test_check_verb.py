@@ -42,7 +42,10 @@ def checked(archspace: Archspace, *words: str) -> tuple[int, dict[str, Any]]:
 
 def test_the_margin_is_what_is_left_below_the_bound() -> None:
     held = Held("params", 200, 150)
-    assert held.to_dict() == {"metric": "params", "asked": 200, "measured": 150, "margin": 50, "margin_share": 0.25, "verdict": "ok"}
+    assert held.to_dict() == {
+        **{"metric": "params", "asked": 200, "measured": 150, "lower_bound": False},
+        **{"margin": 50, "margin_share": 0.25, "verdict": "ok"},
+    }
     over = Held("params", 200, 210)
     assert (over.to_dict()["margin"], over.to_dict()["margin_share"], over.verdict) == (-10, -0.05, "exceeded")
 
@@ -60,7 +63,10 @@ def test_a_bound_holds_to_the_last_digit(metric: str, archspace: Archspace) -> N
     code, data = checked(archspace, *V1, option, str(counted))
     assert (code, data["passed"]) == (0, True)
     assert data["bounds"] == [
-        {"metric": metric, "asked": counted, "measured": counted, "margin": 0, "margin_share": 0.0, "verdict": "ok"},
+        {
+            **{"metric": metric, "asked": counted, "measured": counted, "lower_bound": False},
+            **{"margin": 0, "margin_share": 0.0, "verdict": "ok"},
+        },
     ]
     code, data = checked(archspace, *V1, option, str(counted - 1))
     assert (code, data["passed"], data["bounds"][0]["margin"], data["bounds"][0]["verdict"]) == (1, False, -1, "exceeded")
@@ -184,6 +190,26 @@ def test_work_of_unknown_kind_is_said(archspace: Archspace, tmp_path: Path) -> N
     assert (done.code, done.err) == (0, "passed, but 1 of 2 ops are of unknown work\n")
     assert "ops of unknown work, counted as memory access alone: body.mystery" in done.out
     assert checked(archspace, "odd.json", "--max-madds", "1M")[1]["opaque"] == ["body.mystery"]
+
+
+def test_the_latency_of_unknown_work_is_a_lower_bound(archspace: Archspace, tmp_path: Path) -> None:
+    b = Builder("odd")
+    save(b.build(b.add("mystery", Opaque("fft", (1, 8, 4, 4)), b.input((1, 8, 4, 4)))), tmp_path / "odd.json")
+    words = ("odd.json", "--device", "gtx1080ti", "--max-latency")
+    done = archspace("check", *words, "1s")
+    assert (done.code, done.err) == (0, "passed, but 1 of 2 ops are of unknown work and the latency is a lower bound\n")
+    (line,) = [line for line in done.out.splitlines() if line.startswith("latency_ms")]
+    assert line.split()[3] == "≥"
+    assert "latency: at least " in done.out
+    data = checked(archspace, *words, "1s")[1]
+    assert (data["bounds"][0]["lower_bound"], data["latency"]["lower_bound"], data["latency"]["interval_holds"]) == (True, True, False)
+    failed = archspace("check", *words, "0.1ms")
+    assert (failed.code, failed.err.startswith("failed: latency_ms at least ")) == (1, True)
+
+
+def test_a_latency_that_extrapolates_passes_with_a_doubt(archspace: Archspace) -> None:
+    done = archspace("check", *V1, "--max-latency", "1s", "--device", "gtx1080ti", "--batch", "2")
+    assert (done.code, done.err) == (0, "passed, but the latency extrapolates\n")
 
 
 def test_a_file_is_written_and_the_exit_code_stays(archspace: Archspace, tmp_path: Path) -> None:

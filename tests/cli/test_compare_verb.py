@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from archspace import build, save
+from archspace import Builder, build, predict, save
 from archspace.analysis import analyze
+from archspace.ir.ops import Opaque
 from archspace.rules import lint
 
 Archspace = Callable[..., Any]
@@ -90,7 +91,28 @@ def test_a_device_adds_latencies_and_their_intervals(archspace: Archspace) -> No
     assert rows[1]["latency_ms_ratio"] == rows[1]["latency_ms"] / rows[0]["latency_ms"]
     _, out, _ = archspace("compare", "shufflenet_v1", "resnet18", "--device", "gtx1080ti")
     assert f"{rows[0]['latency_ms']:.2f} ms" in out
-    assert [line for line in out.splitlines() if line.startswith("latency of resnet18: ") and "±" in line]
+    first, second = (predict(build(name), "gtx1080ti") for name in ("shufflenet_v1", "resnet18"))
+    assert f"latency of shufflenet_v1: {first}\n" in out
+    assert "±" in str(first)
+    assert second.extrapolates  # more multiply-adds than the fit has seen
+    assert [reason for reason in second.extrapolates if f"latency of resnet18 extrapolates: {reason}\n" not in out] == []
+    assert [row["latency"]["interval_holds"] for row in rows] == [True, False]
+
+
+def test_unknown_work_makes_its_latency_a_lower_bound(archspace: Archspace, tmp_path: Path) -> None:
+    b = Builder("odd")
+    path = tmp_path / "odd.json"
+    save(b.build(b.add("odd", Opaque("aten.fft", (1, 3, 224, 224)), b.input((1, 3, 224, 224)))), path)
+    words = ("shufflenet_v1", str(path), "--device", "gtx1080ti")
+    _, out, _ = archspace("compare", *words)
+    (line,) = [line for line in out.splitlines() if line.startswith("latency_ms")]
+    assert line.count("≥ ") == 1
+    assert f"latency of {path}: at least " in out
+    assert [row["latency"]["lower_bound"] for row in compared(archspace, *words)["models"]] == [False, True]
+    _, out, _ = archspace("compare", *words, "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert [(row["interval_holds"], row["lower_bound"]) for row in rows] == [("True", "False"), ("False", "True")]
+    assert (rows[0]["extrapolates"], "ops of unknown kind: aten.fft" in rows[1]["extrapolates"]) == ("", True)
 
 
 def test_files_and_names_stand_side_by_side(archspace: Archspace, tmp_path: Path) -> None:

@@ -103,7 +103,10 @@ def test_a_device_adds_the_latency_before_and_after(archspace: Archspace, progra
     assert (data["before"]["latency_ms"], data["after"]["latency_ms"]) == (before.ms, after.ms)
     assert after.ms < before.ms
     _, out, _ = archspace("deploy", str(program), "--device", "gtx1080ti")
-    assert f"latency before: {before}\nlatency after: {after}\n" in out
+    assert f"latency before: {before}\n" in out
+    assert f"latency after: {after}\n" in out
+    assert [data["latency"][when]["extrapolates"] for when in ("before", "after")] == [list(one.extrapolates) for one in (before, after)]
+    assert [reason for reason in after.extrapolates if f"latency after extrapolates: {reason}\n" not in out] == []
     assert f"x{after.ms / before.ms:.2f}" in next(line for line in out.splitlines() if line.startswith("latency_ms"))
     assert "unknown device 'gtx1080'. Did you mean 'gtx1080ti'?" in refused(archspace, str(program), "--device", "gtx1080")
 

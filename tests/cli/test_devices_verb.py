@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 from archspace.cli.devices import list_table
+from archspace.cli.output import table_text
 from archspace.latency import device_names, listed_devices, load_profile
 from archspace.latency.profile import DEVICES
 from archspace.latency.profile_json import profile_from_dict
@@ -85,6 +87,16 @@ def test_broken_files_and_devices_before_shipped_ones_are_flagged(archspace: Arc
     assert [line["device"] for line in lines] == sorted([*device_names()])
 
 
+def test_all_lines_fit_a_terminal_of_eighty_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", table_text([list_table(listed_devices(), 80)], to_terminal=True))
+    lines = [line for line in shown.splitlines() if not line.strip().startswith("/")]  # a path stays whole
+    assert [line for line in lines if len(line) > 80] == []
+    assert "error: in the mean" in shown
+    assert "\n80 %: of networks" not in shown  # its column is left out
+    assert "\n80 %: of networks" in table_text([list_table(listed_devices(), None)], to_terminal=False)
+
+
 def test_a_narrow_terminal_keeps_name_error_origin_and_provenance() -> None:
     table = list_table(listed_devices(), 80)
     assert {"<device", "error", "<origin", "<provenance"} <= set(table.columns)
@@ -144,6 +156,33 @@ def test_an_own_device_is_added_used_and_removed(archspace: Archspace, own: Path
     assert {"phone", "watch"} <= set(device_names())
     assert archspace("devices", "remove", "watch") == (0, "", f"removed watch: {own / 'watch.json'}\n")
     assert "watch" not in device_names()
+
+
+def test_the_raw_samples_beside_a_profile_go_with_it(archspace: Archspace, own: Path) -> None:
+    write_profile(Path("mine.json"), samples="mine.csv")
+    Path("mine.csv").write_text("kind,name\nop,relu\n", encoding="utf-8")
+    json_file, csv_file = own / "watch.json", own / "watch.csv"
+    code, out, err = archspace("devices", "add", "mine.json", "--name", "watch")
+    assert (code, out, err) == (0, "", f"added watch: {json_file} and {csv_file}\n")
+    assert csv_file.read_bytes() == Path("mine.csv").read_bytes()
+    assert json.loads(json_file.read_text(encoding="utf-8"))["samples"] == "watch.csv"
+    assert load_profile("watch").samples == "watch.csv"
+    assert "watch" in device_names()
+    assert archspace("devices", "remove", "watch") == (0, "", f"removed watch: {json_file} and {csv_file}\n")
+    assert list(own.iterdir()) == []
+    assert Path("mine.csv").exists()
+
+
+def test_samples_that_are_not_there_are_said_and_older_ones_do_not_stay(archspace: Archspace, own: Path) -> None:
+    write_profile(Path("mine.json"), samples="mine.csv")
+    Path("mine.csv").write_text("kind,name\n", encoding="utf-8")
+    assert archspace("devices", "add", "mine.json").code == 0
+    Path("mine.csv").unlink()
+    code, _, err = archspace("devices", "add", "mine.json", "--force")
+    said = "warning: its raw samples, mine.csv, do not lie beside mine.json, and are not kept\n"
+    assert (code, err) == (0, f"added phone: {own / 'phone.json'}\n{said}")
+    assert [path.name for path in own.iterdir()] == ["phone.json"]
+    assert load_profile("phone").samples is None
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -14,11 +15,19 @@ import pytest
 from standing_in import StandIn
 
 from archspace.cli import experiment as verb
+from archspace.cli import experiment_tables
+from archspace.cli.output import table_text
 from archspace.timing import EXPERIMENTS, NotMeasuredWarning, experiment_run
 
 Archspace = Callable[..., Any]
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 MS = {"1:1": 2.0, "1:2": 3.0, "1:6": 5.0, "1:12": 4.0}
 G1 = ("experiment", "g1", "--scale", "x1")
+
+
+def plain(text: str) -> str:
+    """What a terminal shows, without colours."""
+    return COLOURS.sub("", text)
 
 
 @pytest.fixture(autouse=True)
@@ -46,6 +55,26 @@ def test_a_row_shows_speed_time_and_ratio_beside_the_paper_s(archspace: Archspac
     assert line.split() == ["1:12", "guideline1_9x108", "60.96M", "x1.82", "250", "4", "x2.00", "57.6", "x1.32", "748", "x1.98"]
     assert "GPU has guideline1_128x128" in out
     assert "noise" in out
+
+
+@pytest.mark.usefixtures("stand_in")
+@pytest.mark.parametrize("name", [*EXPERIMENTS, ""])
+def test_all_fits_a_terminal_of_eighty_columns(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    if name:
+        found = experiment_tables.tables(experiment_run.experiment(name, backends=("eager", "onnxruntime"), rounds=4))
+    else:
+        found = [experiment_tables.list_table(EXPERIMENTS.values())]
+    lines = plain(table_text(found, to_terminal=True)).splitlines()
+    assert [line for line in lines if len(line) > 80] == []
+    assert not any(line.startswith("memory: ") for line in lines)  # the column is left out, and so is what is said of it
+    assert all(column in lines[1].split() for column in (["row", "ms", "ratio"] if name else []))
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_what_a_run_does_not_show_is_said_as_measure_says_it(archspace: Archspace) -> None:
+    assert "noise floor 1.0 % (odd against even rounds of this run; another run may lie a few percent off)\n" in archspace(*G1).out
+    assert "\nnoise floor at most 1.0 % (odd" in archspace("experiment", "g1").out
 
 
 @pytest.mark.usefixtures("stand_in")

@@ -152,6 +152,29 @@ def test_a_batch_of_another_size_is_predicted_with_a_flag(archspace: Archspace) 
     assert model["latency_ms"] == pytest.approx(predict(build(V2), "gtx1080ti", batch=2).ms, rel=1e-12)
     _, out, _ = archspace("latency", V2, *GPU, "--batch", "2")
     assert "extrapolates    batch 2, fitted at 8\n" in out
+    assert not model["interval_holds"]
+    assert cells(out, "80 % interval")[-7:] == ["does", "not", "hold", "outside", "the", "fitted", "range"]
+    assert "±" not in out
+    _, out, _ = archspace("latency", V2, V2, *GPU, "--batch", "2")
+    assert "(in brackets): outside the fitted range, where the interval does not hold\n" in out
+    assert (cells(out, V2)[2][0], cells(out, V2)[4][-1]) == ("(", ")")
+
+
+@pytest.mark.parametrize("words", [(), ("--per", "op"), ("--per", "stage"), ("--batch", "3")])
+@pytest.mark.parametrize("names", [("nasnet_a_mobile",), ("shufflenet_v1@groups=3,width=0.5", "nasnet_a_mobile")])
+def test_no_line_is_wider_than_80_columns(names: tuple[str, ...], words: tuple[str, ...], archspace: Archspace, tmp_path: Path) -> None:
+    data = json.loads((DEVICES / "gtx1080ti.json").read_text(encoding="utf-8"))
+    free = tmp_path / "free.json"
+    free.write_text(json.dumps({**data, "coefficients": {"default": {}, "linear": {}}}), encoding="utf-8")  # a long reason
+    for device in ("gtx1080ti", "rtx4090", str(free)):
+        code, out, _ = archspace("latency", *names, "--device", device, *words)
+        assert code == 0
+        assert [line for line in out.splitlines() if len(line) > 80] == []
+
+
+def test_the_help_says_that_the_batch_is_the_devices(archspace: Archspace) -> None:
+    assert "Images per batch. [default: the device's]" in " ".join(archspace("latency", "--help").out.split())
+    assert "Images per batch. [default: 1]" in " ".join(archspace("analyze", "--help").out.split())
 
 
 def test_unknown_work_makes_the_total_a_lower_bound_and_is_never_silent(archspace: Archspace, opaque: str) -> None:
@@ -160,24 +183,26 @@ def test_unknown_work_makes_the_total_a_lower_bound_and_is_never_silent(archspac
     assert "ops of unknown kind: aten.fft" in model["extrapolates"]
     _, out, _ = archspace("latency", opaque, *GPU)
     assert "latency         at least " in out
-    assert "lower bound     1 op is of unknown work, priced by their memory access at most: odd\n" in out
+    assert "lower bound     1 op of unknown work, priced by memory access at most: odd\n" in out
     _, out, _ = archspace("latency", V2, opaque, *GPU)
     assert cells(out, opaque)[1] == "≥"
-    assert f"{opaque}: lower bound: 1 op is of unknown work" in out
+    assert f"{opaque}: lower bound: 1 op of unknown work" in " ".join(out.split())
 
 
 def test_op_types_that_the_fit_has_no_price_for_are_named(archspace: Archspace, tmp_path: Path) -> None:
     data = json.loads((DEVICES / "gtx1080ti.json").read_text(encoding="utf-8"))
     path = tmp_path / "convolutions.json"
     path.write_text(json.dumps({**data, "coefficients": {"default": {}, "dense": {"ms_per_gmadd": 200}}}), encoding="utf-8")
-    parts = [part for part in breakdown(predict(build("fenet"), path), "type") if part.kernels]
-    unpriced = {part.name for part in parts if not part.ms}
-    assert set() < unpriced < {part.name for part in parts}
+    (said,) = (reason for reason in predict(build("fenet"), path).extrapolates if reason.startswith("no price for: "))
+    free = {part.name for part in breakdown(predict(build("fenet"), path), "type") if part.kernels and not part.ms}
+    assert {word.split()[0] for word in said.removeprefix("no price for: ").split(", ")} == free != set()
     _, out, _ = archspace("latency", "fenet", "--device", str(path))
-    said = next(line for line in out.splitlines() if line.startswith("no price"))
-    assert {part.name for part in parts if f" {part.name} (" in said} == unpriced
+    assert f"extrapolates {said}" in " ".join(out.split())
+    assert "latency         at least " in out
     _, out, _ = archspace("latency", "fenet", "fenet", "--device", str(path))
-    assert f"no price in the device's fit for {', '.join(sorted(unpriced))}: 0 ms\n" in out
+    assert " ".join(out.split()).count(f"fenet: extrapolates: {said}") == 2
+    (model,) = told(archspace, "fenet", "--device", str(path))["models"]
+    assert (model["lower_bound"], model["interval_holds"], said in model["extrapolates"]) == (True, False, True)
 
 
 def test_a_network_that_takes_no_time_has_no_shares(archspace: Archspace, tmp_path: Path) -> None:
@@ -242,6 +267,11 @@ class Row:
 
     model: str
     measured_ms: float
+    spread_pct: float = 0.5
+    noise_pct: float = 1.25
+    busy_pct: float | None = 7.0
+    rounds: int = 15
+    clock: str = "thread"
 
 
 @pytest.fixture
@@ -250,11 +280,12 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     calls: list[dict[str, Any]] = []
 
     def measure(models: Any, **options: Any) -> tuple[Row, ...]:
-        calls.append({"models": [graph.name for graph in models], **options})
-        if any(graph.name == "fenet" for graph in models):
+        calls.append({"models": [one.name for one in models], "batches": {one.input_shape[0] for one in models}, **options})
+        if any(one.name == "fenet" for one in models):
             warnings.warn("fenet: eager cannot run it", UserWarning, stacklevel=1)
-        batch = options["batch"]
-        return tuple(Row(graph.name, 0.5 * predict(graph, "gtx1080ti", batch=batch).ms) for graph in models if graph.name != "fenet")
+        return tuple(
+            Row(one.name, 0.5 * predict(one.graph, "gtx1080ti", batch=one.input_shape[0]).ms) for one in models if one.name != "fenet"
+        )
 
     monkeypatch.setattr(package, "measure", measure, raising=False)
     return calls
@@ -265,25 +296,32 @@ MEASURED = ("--compare-measured", "--backend", "eager")
 
 def test_measured_and_predicted_stand_side_by_side(archspace: Archspace, asked: list[dict[str, Any]]) -> None:
     (model,) = told(archspace, V2, *GPU, *MEASURED)["models"]
-    assert asked == [{"models": [V2], "backends": ("eager",), "on": "cpu", "batch": 8, "threads": 1}]
+    assert asked == [{"models": [V2], "backends": ("eager",), "on": "cpu", "batches": {8}, "threads": 1}]
     assert model["measured"] == {
         "measured_ms": pytest.approx(0.5 * model["latency_ms"]),
         "backend": "eager",
         "on": "cpu",
         "threads": 1,
+        "spread_pct": 0.5,
+        "noise_pct": 1.25,
+        "busy_pct": 7,
+        "rounds": 15,
+        "clock": "thread",
         "error_pct": pytest.approx(100),  # 1 / 0.5 - 1
         "within_interval": False,  # half of it is far below
         "ratio": 1,
     }
     _, out, _ = archspace("latency", V2, *GPU, *MEASURED)
-    assert "ms here (eager on cpu, threads 1): predicted +100.0 %, outside the interval\n" in out
+    assert "ms here (eager on cpu, threads 1): predicted +100.0 %, outside the interval noise floor" in " ".join(out.split())
+    assert "noise floor     1.2 % in these 15 rounds; another run may lie a few percent off\n" in out
+    assert "others used     7 % of the machine meanwhile\n" in out
 
 
 def test_several_networks_are_measured_in_one_go_and_told_apart(archspace: Archspace, asked: list[dict[str, Any]]) -> None:
     specs = ("shufflenet_v1@g=3", "shufflenet_v1@g=8")
     models = told(archspace, *specs, *GPU, *MEASURED, "--batch", "4", "--on", "cuda")["models"]
     assert [call | {"models": tuple(call["models"])} for call in asked] == [
-        {"models": specs, "backends": ("eager",), "on": "cuda", "batch": 4, "threads": 1}
+        {"models": specs, "backends": ("eager",), "on": "cuda", "batches": {4}, "threads": 1}
     ]
     assert models[1]["measured"]["ratio"] == pytest.approx(models[1]["ratio"])
     _, out, _ = archspace("latency", *specs, *GPU, *MEASURED)
@@ -296,6 +334,7 @@ def test_several_networks_are_measured_in_one_go_and_told_apart(archspace: Archs
         "%",
     ]
     assert "measured: here, eager on cpu, threads 1; off: predicted against measured" in out
+    assert "noise floor: 1.2 % in these 15 rounds; another run may lie a few percent off\nothers used: 7 % of the machine" in out
     _, out, _ = archspace("latency", *specs, *GPU, *MEASURED, "--format", "csv")
     assert [float(line["measured_error_pct"]) for line in csv.DictReader(io.StringIO(out))] == pytest.approx([100, 100])
 
@@ -303,10 +342,63 @@ def test_several_networks_are_measured_in_one_go_and_told_apart(archspace: Archs
 @pytest.mark.usefixtures("asked")
 def test_a_network_that_cannot_be_run_is_named_and_predicted_all_the_same(archspace: Archspace) -> None:
     code, out, err = archspace("latency", "fenet", V2, *GPU, *MEASURED)
-    assert (code, err) == (0, "warning: fenet: eager cannot run it\n")
+    assert (code, err) == (2, "warning: fenet: eager cannot run it\n")
     assert "+100.0 %" in out
     _, out, _ = archspace("latency", "fenet", V2, *GPU, *MEASURED, "--format", "json")
     assert [model["measured"] is None for model in json.loads(out)["models"]] == [True, False]
+
+
+NETS = """
+import torch
+from torch import nn
+from torch.nn import functional
+class Vit(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.patch, self.norm = nn.Conv2d(3, 16, 8, 8), nn.BatchNorm2d(16)
+        self.token, self.positions = nn.Parameter(torch.zeros(1, 1, 16)), nn.Parameter(torch.zeros(1, 17, 16))
+        self.layer = nn.TransformerEncoderLayer(16, 2, 32, batch_first=True)
+    def forward(self, x):
+        x = self.norm(self.patch(x)).flatten(2).transpose(1, 2)
+        return self.layer(torch.cat([self.token.expand(len(x), -1, -1), x], 1) + self.positions)[:, 0]
+class Odd(Vit):
+    def forward(self, x):
+        norm = self.norm
+        y = functional.batch_norm(self.patch(x), norm.running_mean, norm.running_var, norm.weight, norm.bias)
+        return torch.hypot(y, y)
+"""
+
+
+def test_python_models_are_measured_as_they_are_at_the_devices_batch(
+    archspace: Archspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("nets.py").write_text(NETS, encoding="utf-8")
+    words = (*GPU, "--compare-measured", "--backend", "folded", "--input", "32")
+    code, out, err = archspace("latency", "nets.py:Vit", *words, "--format", "json")
+    assert (code, err) == (0, "running the code of nets.py\n")
+    (model,) = json.loads(out)["models"]
+    assert (model["batch"], model["measured"]["backend"]) == (8, "folded")  # its token is expanded to the batch, which no graph of one is
+    assert model["measured"]["measured_ms"] > 0
+    code, out, err = archspace("latency", "nets.py:Odd", *words)
+    assert code == 2
+    assert cells(out, "80 % interval")
+    assert "measured" not in out
+    (said,) = [line for line in err.splitlines() if "folded" in line]
+    assert said.startswith("warning: nothing is measured: folded cannot run nets.py:Odd: a batch norm that is no plain layer")
+    assert "strict" not in err
+
+
+def test_what_cannot_be_read_at_the_devices_batch_is_predicted_all_the_same(archspace: Archspace, tmp_path: Path) -> None:
+    b = Builder("fixed")
+    x = b.add("odd", Opaque("aten.fft", (1, 3, 32, 32)), b.input((1, 3, 32, 32)))
+    path = tmp_path / "net.json"
+    save(b.build(b.add("conv", Conv2d(3, 64, 3, padding=1), x)), path)
+    code, out, err = archspace("latency", str(path), *GPU, *MEASURED)
+    assert code == 2
+    assert cells(out, "80 % interval")
+    assert err.startswith(f"warning: {path} is not measured: fixed: odd pins the input to (1, 3, 32, 32), but (8, 3, 32, 32) is asked for")
+    assert err.count("\n") == 1
 
 
 def test_a_device_that_was_not_calibrated_here_does_not_say_what_to_measure_with(archspace: Archspace) -> None:

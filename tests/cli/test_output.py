@@ -13,7 +13,7 @@ import pytest
 
 from archspace import __version__
 from archspace.cli import VERBS
-from archspace.cli.output import Table, csv_text, table_text
+from archspace.cli.output import Table, csv_text, fitted, table_text
 
 Archspace = Callable[..., Any]
 ROOT = Path(__file__).parents[2]
@@ -138,6 +138,21 @@ def test_brackets_in_a_cell_are_printed_and_not_taken_for_markup() -> None:
 def test_a_long_line_is_neither_cut_nor_broken() -> None:
     name = "a.very.long.name." * 20
     assert name in table_text([Table(("<name", "count"), [[name, "1234567"]])], to_terminal=False)
+
+
+def test_a_note_is_broken_for_a_terminal_and_stays_whole_in_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    note = f"your own devices lie in /a/{'long/' * 9}path and nowhere else"
+    table = Table(("<name",), [["x"]], notes=[note, "short"])
+    assert note in table_text([table], to_terminal=False)
+    lines = table_text([table], to_terminal=True).splitlines()[3:]
+    assert lines == ["your own devices lie in", f"  /a/{'long/' * 9}path", "  and nowhere else", "short"]
+
+
+def test_what_is_said_of_a_column_goes_where_the_column_goes() -> None:
+    table = Table(("<name", "ms"), [["x" * 8, "1"]], notes=["last"], optional=("ms",), about={"ms": "ms: of one call", "GB": "none here"})
+    assert table.footer == ["ms: of one call", "last"]
+    assert fitted(table, 10).footer == ["last", "left out for a terminal of 10 columns: ms"]
 
 
 def test_csv_has_a_column_for_every_key_of_any_record() -> None:

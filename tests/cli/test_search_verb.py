@@ -18,7 +18,7 @@ from archspace.analysis import analyze
 Archspace = Callable[..., Any]
 SPACES = Path(__file__).parents[2] / "spaces"
 V1 = str(SPACES / "shufflenet_v1.toml")
-FILES = {"study.json", "journal.log", "records.csv", "pareto.csv", "pareto.html", "winners"}
+FILES = {"study.json", "journal.log", "records.csv", "pareto.csv", "report.html", "winners"}
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +38,7 @@ def test_the_studys_directory_is_named_after_the_space_and_holds_everything(arch
     assert code == 0
     assert out.startswith("shufflenet_v1: maximize stage_channels, minimize mem_elems; madds at most 140M\n")
     assert "20 trials (0 from before)" in err
-    assert "wrote runs/shufflenet_v1: winners/, pareto.csv, pareto.html, records.csv" in err
+    assert "wrote runs/shufflenet_v1: winners/, pareto.csv, report.html, records.csv" in err
     assert {path.name for path in Path("runs/shufflenet_v1").iterdir()} == FILES
 
 
@@ -154,7 +154,7 @@ def test_no_winner_is_exit_code_one_and_an_empty_front(archspace: Archspace) -> 
     assert code == 1
     assert "no candidate meets the budget yet; run more --trials, or ask for less" in err
     assert "(at most " in err
-    assert "Pareto front (0)" in Path("out/pareto.html").read_text(encoding="utf-8")
+    assert "No candidate meets the budget." in Path("out/report.html").read_text(encoding="utf-8")
     assert not Path("out/winners").exists() or not list(Path("out/winners").iterdir())
 
 

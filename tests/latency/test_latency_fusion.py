@@ -24,8 +24,9 @@ from archspace.ir.ops import (
     Sigmoid,
     SparseShift,
 )
-from archspace.latency.fusion import FUSIONS, Kernel, fused_kernels
+from archspace.latency.fusion import FUSIONS, fused_kernels
 from archspace.latency.fusion_further import FURTHER_OP_TYPES
+from archspace.latency.kernel import Kernel
 from archspace.latency.op_types import COARSER, OP_TYPE_NAMES, OP_TYPES
 from archspace.zoo import build
 
@@ -157,7 +158,7 @@ def test_flatten_and_dropout_are_no_kernels() -> None:
     for rules in GROUPING:
         (fc,) = fused_kernels(graph, rules)
         assert (fc.names, fc.op_type, elems(fc)) == (("fc",), "linear", (16, 10, 16 * 10 + 10))
-        assert fc.channels_per_group == (16, 10)
+        assert fc.work.channels_per_group == (16, 10)
 
 
 def test_fenets_split_and_concat_in_place_are_no_kernels_but_its_shifts_cost_what_they_move() -> None:

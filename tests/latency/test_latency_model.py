@@ -158,12 +158,15 @@ def test_an_interval_never_reaches_below_zero() -> None:
     ],
 )
 def test_a_prediction_prints_its_interval_to_two_digits(ms: float, expected: str) -> None:
-    profile = replace(device({"default": Coefficients()}), constant_ms=ms, ms_per_input_mpixel=0.0)
+    free = device({"default": Coefficients(), "grouped": Coefficients()})  # fitted to cost nothing
+    profile = replace(free, constant_ms=ms, ms_per_input_mpixel=0.0)
     assert str(predict(grouped_conv(), profile)) == expected
 
 
-def test_an_extrapolating_prediction_says_so_when_printed() -> None:
-    assert str(predict(grouped_conv(), device({"default": DENSE}), batch=5)).endswith("(bench, batch 5, extrapolates)")
+def test_an_extrapolating_prediction_is_printed_without_the_interval_that_does_not_hold() -> None:
+    latency = predict(grouped_conv(), device({"default": DENSE}), batch=5)
+    assert not latency.interval_holds
+    assert str(latency) == "1.02 ms (bench, batch 5, extrapolates: no interval)"  # 0.5 + 0.5 of pixels, and 0.01 a kernel
 
 
 @pytest.mark.parametrize(
@@ -186,7 +189,47 @@ def test_work_of_unknown_kind_is_told_by_name() -> None:
     b = Builder("opaque")
     x = b.input((1, 4, 8, 8))
     graph = b.build(b.add("roi", Opaque("roi_align", (1, 4, 1, 1)), x))
-    assert predict(graph, device({"default": DENSE})).extrapolates == ("ops of unknown kind: roi_align",)
+    latency = predict(graph, device({"default": DENSE}))
+    assert latency.extrapolates == ("ops of unknown kind: roi_align",)
+    assert latency.lower_bound
+    assert str(latency).startswith("at least ")
+
+
+def branches() -> Graph:
+    """Two depthwise convolutions, a dense one and an add."""
+    b = Builder("branches")
+    x = b.input((1, 8, 10, 10))
+    y = b.add("first", Conv2d(8, 8, 3, padding=1, groups=8), x)
+    y = b.add("second", Conv2d(8, 8, 3, padding=1, groups=8), y)
+    return b.build(b.add("add", Add(), x, b.add("dense", Conv2d(8, 8, 3, padding=1), y)))
+
+
+@pytest.mark.parametrize(
+    ("coefficients", "reasons"),
+    [
+        ({"default": Coefficients()}, ("no price for: dense (1 op), depthwise (2 ops)",)),
+        ({"default": Coefficients(), "dense": DENSE}, ("no price for: depthwise (2 ops)",)),
+        ({"default": Coefficients(), "dense": DENSE, "depthwise": Coefficients()}, ()),  # fitted to cost nothing
+        ({"default": Coefficients(us_per_kernel=1), "dense": DENSE}, ()),  # what has no row costs what the default does
+    ],
+)
+def test_op_types_without_a_price_are_told_and_make_a_lower_bound(coefficients: dict[str, Coefficients], reasons: tuple[str, ...]) -> None:
+    latency = predict(branches(), device(coefficients))  # the add joins the dense convolution
+    assert latency.extrapolates == reasons
+    assert latency.lower_bound == bool(reasons)
+
+
+def test_a_type_priced_as_a_coarser_one_has_a_price() -> None:
+    assert predict(grouped_conv(), device({"default": Coefficients(), "grouped": DENSE})).extrapolates == ()
+
+
+def test_a_shipped_profile_that_lost_a_row_says_so() -> None:
+    profile, graph = load_profile("i7_12700h"), build("mobilenet_v2")
+    assert predict(graph, profile).extrapolates == ()
+    lost = {name: row for name, row in profile.coefficients.items() if name != "depthwise"}
+    latency = predict(graph, replace(profile, coefficients=lost))
+    assert latency.extrapolates == ("no price for: depthwise (17 ops)",)
+    assert latency.lower_bound
 
 
 def test_an_input_that_is_no_image_has_no_pixels() -> None:

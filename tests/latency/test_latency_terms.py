@@ -18,7 +18,7 @@ def one(op: Op, channels: int) -> Graph:
 
 def terms(op: Op, channels: int, *, scale: float = 1, vector_width: int | None = None) -> dict[str, float]:
     (kernel,) = fused_kernels(one(op, channels), "none")
-    return dict(zip(TERMS, kernel_terms(kernel, scale=scale, element_bytes=4, vector_width=vector_width), strict=True))
+    return dict(zip(TERMS, kernel_terms(kernel.work, scale=scale, element_bytes=4, vector_width=vector_width), strict=True))
 
 
 def test_the_terms_of_a_grouped_convolution_at_a_batch_of_three() -> None:

@@ -25,7 +25,7 @@ def conv(op: Conv2d) -> Graph:
 
 def tiled(op: Conv2d, scale: float = 1) -> float:
     (kernel,) = fused_kernels(conv(op), "none")
-    return tiled_gmadds(kernel, TILE, scale)
+    return tiled_gmadds(kernel.work, TILE, scale)
 
 
 def test_a_convolution_is_one_product_of_pixels_by_channels_in_whole_tiles_and_waves() -> None:
@@ -52,15 +52,15 @@ def test_a_batch_has_more_rows_and_not_more_startups_than_its_tiles() -> None:
 def test_a_linear_layer_is_a_product_with_one_row_an_image() -> None:
     b = Builder("one")
     (kernel,) = fused_kernels(b.build(b.add("fc", Linear(10, 8), b.input((1, 10)))), "none")
-    assert tiled_gmadds(kernel, TILE, 8) == pytest.approx(1 * 3 * 16 * 4 * (10 + 2) * 1e-9)  # 2 tiles, one wave of 3
+    assert tiled_gmadds(kernel.work, TILE, 8) == pytest.approx(1 * 3 * 16 * 4 * (10 + 2) * 1e-9)  # 2 tiles, one wave of 3
 
 
 def test_a_tile_takes_the_place_of_the_vector_width() -> None:
     (kernel,) = fused_kernels(conv(Conv2d(6, 9, 1)), "none")
-    terms = [kernel_terms(kernel, scale=1, element_bytes=4, vector_width=16, tile=tile) for tile in (None, TILE)]
+    terms = [kernel_terms(kernel.work, scale=1, element_bytes=4, vector_width=16, tile=tile) for tile in (None, TILE)]
     padded = TERMS.index("ms_per_gmadd_padded")
     assert terms[0][padded] == pytest.approx(25 * 16 * 16 * 1e-9)
-    assert terms[1][padded] == tiled_gmadds(kernel, TILE, 1)
+    assert terms[1][padded] == tiled_gmadds(kernel.work, TILE, 1)
     assert terms[0][:padded] + terms[0][padded + 1 :] == terms[1][:padded] + terms[1][padded + 1 :]
 
 

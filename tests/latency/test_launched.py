@@ -21,7 +21,8 @@ from archspace.ir.ops import (
     ScaledDotProductAttention,
     Softmax,
 )
-from archspace.latency.fusion import Kernel, fused_kernels
+from archspace.latency.fusion import fused_kernels
+from archspace.latency.kernel import Kernel
 from archspace.latency.strides import channels_last, contiguous, dense_like, is_channels_last, viewed
 from archspace.latency.terms import TERMS, kernel_terms
 from archspace.zoo import ZOO, build
@@ -56,7 +57,7 @@ def test_under_autocast_an_image_and_the_weights_are_cast_and_nothing_is_fused()
     cast, weights, conv, norm, relu = fused_kernels(conv_bn_relu(), "torch_amp")
     n = 8 * 6 * 6
     assert (cast.op_type, *moved(cast)) == ("cast", 2 * n, n)  # 4 bytes read, 2 written, in elements of 2
-    assert (weights.op_type, weights.weight_elems, weights.is_batched) == ("cast", 3 * 8 * 8 * 9, False)
+    assert (weights.op_type, weights.weight_elems, weights.work.is_batched) == ("cast", 3 * 8 * 8 * 9, False)
     assert [(k.op_type, *moved(k)) for k in (conv, norm, relu)] == [("dense", n, n), ("batch_norm", n, n), ("elementwise", n, n)]
 
 
@@ -70,7 +71,7 @@ def test_a_layer_norm_computes_in_float32_and_leaves_channels_last() -> None:
     x = b.add("back", Permute((0, 3, 1, 2)), x)
     graph = b.build(b.add("second", Conv2d(8, 8, 1, bias=True), x))
     n = 8 * 6 * 6
-    found = [(k.op_type, *moved(k)) for k in fused_kernels(graph, "torch_amp") if k.is_batched]
+    found = [(k.op_type, *moved(k)) for k in fused_kernels(graph, "torch_amp") if k.work.is_batched]
     assert found == [
         ("cast", 2 * n, n),
         ("pointwise", n, n),
@@ -113,8 +114,8 @@ def test_what_only_weights_decide_does_not_grow_with_the_batch() -> None:
     graph = b.build(b.add("add", Add(), x, table))
     for rules in ("torch_amp", "inductor"):
         still = [k for k in fused_kernels(graph, rules) if k.names[0] == "relu"]
-        assert [k.is_batched for k in still] == [False]
-        once, often = [kernel_terms(still[0], scale=s, element_bytes=2, vector_width=None) for s in (1, 64)]
+        assert [k.work.is_batched for k in still] == [False]
+        once, often = [kernel_terms(still[0].work, scale=s, element_bytes=2, vector_width=None) for s in (1, 64)]
         assert once == often
 
 
@@ -130,9 +131,9 @@ def test_what_a_loop_computes_is_a_part_that_launches_nothing() -> None:
     x = b.add("fc1", Linear(8, 32), b.input((1, 4, 8)))
     x = b.add("act", GELU(), x)
     loop, part = fused_kernels(b.build(b.add("fc2", Linear(32, 8), x)), "inductor")[1:3]
-    assert (loop.op_type, loop.is_part, part.op_type, part.is_part) == ("elementwise", False, "gelu", True)
+    assert (loop.op_type, loop.work.is_part, part.op_type, part.work.is_part) == ("elementwise", False, "gelu", True)
     assert moved(part) == (0, 4 * 32)
-    of_part = dict(zip(TERMS, kernel_terms(part, scale=1, element_bytes=4, vector_width=None), strict=True))
+    of_part = dict(zip(TERMS, kernel_terms(part.work, scale=1, element_bytes=4, vector_width=None), strict=True))
     assert of_part["us_per_kernel"] == 0
     assert of_part["ms_per_gb_out"] == pytest.approx(4 * 32 * 4e-9)
 

@@ -70,6 +70,6 @@ def test_an_activation_of_any_kind_joins_the_convolution_before_it() -> None:
 
 def test_a_grouped_convolution_along_one_axis_is_priced_as_one() -> None:
     (kernel,) = fused_kernels(single_op(ops.ConvNd(6, 8, (3,), groups=2), ((1, 6, 9),)), "none")
-    assert (kernel.op_type, kernel.channels_per_group) == ("grouped", (3, 4))
+    assert (kernel.op_type, kernel.work.channels_per_group) == ("grouped", (3, 4))
     (kernel,) = fused_kernels(single_op(ops.MatMul(), ((4, 5), (5, 7))), "none")
-    assert (kernel.op_type, kernel.channels_per_group) == ("matmul", (5, 5))
+    assert (kernel.op_type, kernel.work.channels_per_group) == ("matmul", (5, 5))

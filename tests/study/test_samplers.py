@@ -13,7 +13,7 @@ from archspace.space.domains import Domain
 from archspace.study.question import SAMPLERS as NAMES
 from archspace.study.question import Question
 from archspace.study.quiet import quiet_optuna
-from archspace.study.samplers import SAMPLERS, asked_options, automatic_sampler, grid_size, sampler_for, suggest
+from archspace.study.samplers import Samplers, asked_options, automatic_sampler, grid_size, suggest
 
 SPACE = Space.from_dict(
     {"family": "shufflenet_v1", "parameters": {"groups": {"choices": [1, 2, 3]}, "width": {"low": 0.5, "high": 2.0}}}, "two"
@@ -33,12 +33,13 @@ def asked(domain: Domain, trials: int = 40) -> list[Any]:
 
 def drawn(name: str, seed: int, number: int) -> list[float]:
     with quiet_optuna():
-        trial = optuna.create_study(sampler=sampler_for(question(name, seed), number)).ask()
+        trial = optuna.create_study(sampler=Samplers(question(name, seed)).at(number)).ask()
         return [trial.suggest_float(f"x{i}", 0, 1) for i in range(3)]
 
 
-def test_every_sampler_that_can_be_asked_for_is_in_the_table() -> None:
-    assert set(SAMPLERS) == set(NAMES)
+def test_every_sampler_that_can_be_asked_for_is_there() -> None:
+    for name in NAMES:
+        assert isinstance(Samplers(Question(STEPPED, {"params": "minimize"}, sampler=name)).at(0), optuna.samplers.BaseSampler)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +60,7 @@ def test_auto_goes_by_the_number_of_trials_and_by_what_each_takes(trials: int, i
     ],
 )
 def test_a_sampler_asked_for_is_taken(name: str, kind: type) -> None:
-    assert isinstance(sampler_for(question(name), 0), kind)
+    assert isinstance(Samplers(question(name)).at(0), kind)
 
 
 @pytest.mark.parametrize("name", ["tpe", "nsga2", "random"])
@@ -118,7 +119,7 @@ def test_a_grid_asks_for_every_candidate_once_in_an_order_of_the_seed(seed: int)
     size = grid_size(STEPPED)
     assert size == 3 * 3 * 2
     with quiet_optuna():
-        trials = [optuna.create_study(sampler=sampler_for(asked, number)).ask() for number in range(size)]
+        trials = [optuna.create_study(sampler=Samplers(asked).at(number)).ask() for number in range(size)]
         found = [asked_options(asked, trial) for trial in trials]
     # Without groups, shuffle is not asked for: those candidates come twice.
     distinct = {tuple(sorted(options.items())) for options in found}
@@ -127,4 +128,4 @@ def test_a_grid_asks_for_every_candidate_once_in_an_order_of_the_seed(seed: int)
 
 def test_a_grid_needs_steps() -> None:
     with pytest.raises(SpaceError, match="a grid needs steps, but width is any number in a range"):
-        sampler_for(question("grid"), 0)
+        Samplers(question("grid")).at(0)

@@ -145,3 +145,17 @@ def test_a_file_that_is_no_database_is_refused_and_stays_as_it_was(tmp_path: Pat
     with pytest.raises(StudyError, match="cannot be opened"):
         open_database(f"sqlite:///{path}")
     assert path.read_text(encoding="utf-8") == "no database\n" * 200
+
+
+@pytest.mark.parametrize("target", ["journal.log", "nowhere"])
+def test_a_lock_that_a_killed_process_left_is_taken_over(target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = Path("study")
+    folder.mkdir()
+    opened(folder).append([finished(1.0)])
+    monkeypatch.setattr("archspace.study.store.LOCK_GRACE_S", 3)  # the least that Optuna takes without a warning
+    # Optuna's lock is a link to the journal; one with a relative path points nowhere from its own folder.
+    (folder / "journal.log.lock").symlink_to(tmp_path / "study" / target)
+    store = opened(folder)
+    store.append([finished(2.0)])
+    assert values(store) == [1.0, 2.0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import warnings
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,9 @@ from archspace.latency.fusion import fused_kernels
 from archspace.latency.op_types import OP_TYPE_NAMES, op_type
 from archspace.timing import calibrating as calibrate_verb
 from archspace.timing import sweep
+from archspace.timing.backends import Runner
 from archspace.timing.bench_ops import benchmarks
-from archspace.timing.calibrating import NoisyMachineWarning, calibrate
+from archspace.timing.calibrating import NoisyMachineWarning, calibrate, kept
 from archspace.timing.fitting import data_of, graphs_of, how_run, profile_of
 from archspace.timing.samples import Conditions, Key, TimedGraph, append_sample, read_samples
 from archspace.timing.sweep import ANCHORS, BACKEND_RUNS, MORE_ANCHORS, copies_of
@@ -53,7 +54,9 @@ class Machine:
                 self._count()
                 yield TimedGraph("op", graph.name, "", batch, made_up_ms(graph, batch), 1.0, self.noise_pct)
 
-    def networks(self, names: Sequence[str], conditions: Conditions, batch: int, report: Any) -> Iterator[TimedGraph]:
+    def networks(
+        self, names: Sequence[str], conditions: Conditions, batch: int, report: Any, kept: Mapping[tuple[str, int], float]
+    ) -> Iterator[TimedGraph]:
         for name in names:
             self._count()
             ms = made_up_ms(build(name, batch=batch), batch)
@@ -111,6 +114,55 @@ def test_an_interrupted_calibration_goes_on_where_it_stopped(machine: Machine, t
     assert made.resumed == len(ANCHORS) + 40
     assert machine.timed == len(benchmarks()) - 40
     assert made.samples == len(ANCHORS) + len(benchmarks())
+
+
+@dataclass
+class Clocks:
+    """Stands in for the rounds: the first network takes 2 ms in round 1, 3 ms in round 2, ..., the next a ms more.
+
+    `breaks_in` is the round inside which the machine is interrupted.
+    """
+
+    breaks_in: int = 0
+    before: int = 0  # rounds of an earlier run
+    rounds: int = 0  # of this one
+
+    def endless(self, calls: Sequence[Any], clock: Any) -> Iterator[tuple[float, ...]]:
+        while True:
+            if self.before + self.rounds + 1 == self.breaks_in:
+                raise KeyboardInterrupt
+            self.rounds += 1
+            ms = 1.0 + self.before + self.rounds
+            yield tuple(ms + place for place, _ in enumerate(calls))
+
+
+def test_finished_rounds_of_the_networks_are_kept_and_only_missing_ones_run_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    names = ("resnet_like_13m", "vgg_like_38m")
+    monkeypatch.setattr(sweep, "ANCHORS", names)
+    monkeypatch.setattr(calibrate_verb, "timed_ops", Machine().ops)
+    monkeypatch.setattr(sweep, "runner", lambda *words, **options: Runner(lambda: None))
+    clocks = Clocks(breaks_in=6)
+    monkeypatch.setattr(sweep, "endless_rounds", clocks.endless)
+    with pytest.raises(KeyboardInterrupt):
+        calibrate(tmp_path / "mine.json")
+    assert (clocks.rounds, kept(tmp_path / "mine.json")) == (5, "5 rounds of the networks")
+    path = tmp_path / "mine.csv"
+    half = path.read_text(encoding="utf-8").rstrip("\n").rpartition("\n")[0] + "\n"
+    path.write_text(half, encoding="utf-8")  # round 5 has the first network alone, as if it was killed in between
+    assert kept(tmp_path / "mine.json") == "4 rounds of the networks"
+    clocks = Clocks(before=4)
+    monkeypatch.setattr(sweep, "endless_rounds", clocks.endless)
+    made = calibrate(tmp_path / "mine.json")
+    assert clocks.rounds == sweep.ROUNDS - 4
+    assert (made.resumed, made.resumed_rounds) == (0, 4)
+    networks = {s.name: s.measured_ms for s in read_samples(path, conditions_in(path)) if s.kind == "network"}
+    middle = 1.0 + (sweep.ROUNDS + 1) / 2  # the median of 2, 3, ... ms, an odd number of rounds
+    assert networks == {names[0]: middle, names[1]: middle + 1}
+    assert kept(tmp_path / "mine.json") == f"2 networks, {len(benchmarks())} op benchmarks"
+
+
+def test_a_calibration_without_samples_has_kept_nothing(tmp_path: Path) -> None:
+    assert kept(tmp_path / "mine.json") == ""
 
 
 def test_samples_of_other_conditions_are_refused_with_what_differs(machine: Machine, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from archspace.errors import LawError
 from archspace.ir.graph import Graph
-from archspace.ir.ops import FixedShift
+from archspace.ir.ops import FixedShift, Parameter
 from archspace.pytorch.deploy.folding import Fold
 
 
@@ -32,9 +32,10 @@ def fold_weights(state: Mapping[str, Tensor], folds: Iterable[Fold]) -> dict[str
 
 
 def state_of(graph: Graph, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """What of the state belongs to nodes of the graph; the displacements of a fixed shift are in the graph."""
+    """What of the state belongs to nodes of the graph or is one; the displacements of a fixed shift are in the graph."""
     names = {node.name for node in graph if not isinstance(node.op, FixedShift)}
-    return {key: tensor for key, tensor in state.items() if key.rpartition(".")[0] in names}
+    tensors = {node.name for node in graph if isinstance(node.op, Parameter)}
+    return {key: tensor for key, tensor in state.items() if key.rpartition(".")[0] in names or key in tensors}
 
 
 def _affine(state: Mapping[str, Tensor], fold: Fold) -> tuple[Tensor, Tensor]:
