@@ -21,7 +21,6 @@ from archspace.survey import Comparison, Description, compare_spaces, describe
 from archspace.units import parse_number
 
 PAGE = ".html"
-SLOW = 2.0  # seconds until a bar appears
 
 
 @click.command("space")
