@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from archspace.latency import devices, predict
     from archspace.onnx import from_onnx
     from archspace.pytorch import deploy, from_export, from_torch, load_weights, to_module
-    from archspace.results import write_results
+    from archspace.results import improve, verify, write_results
     from archspace.rules import lint
     from archspace.space import Space
     from archspace.study import search
+    from archspace.survey import compare_spaces, describe
     from archspace.timing import experiment, measure
 
 __version__ = VERSION
@@ -39,12 +40,15 @@ __all__ = [
     "analyze",
     "build",
     "calibrate",
+    "compare_spaces",
     "deploy",
+    "describe",
     "devices",
     "experiment",
     "from_export",
     "from_onnx",
     "from_torch",
+    "improve",
     "lint",
     "load",
     "load_weights",
@@ -54,6 +58,7 @@ __all__ = [
     "save",
     "search",
     "to_module",
+    "verify",
     "write_results",
 ]
 
@@ -61,12 +66,15 @@ __all__ = [
 _LAZY = {
     "Space": ("archspace.space", ""),
     "calibrate": ("archspace.timing", "measure"),
+    "compare_spaces": ("archspace.survey", ""),
     "deploy": ("archspace.pytorch", "torch"),
+    "describe": ("archspace.survey", ""),
     "devices": ("archspace.latency", ""),
     "experiment": ("archspace.timing", "torch"),
     "from_export": ("archspace.pytorch", "torch"),
     "from_onnx": ("archspace.onnx", "onnx"),
     "from_torch": ("archspace.pytorch", "torch"),
+    "improve": ("archspace.results", "search"),
     "lint": ("archspace.rules", ""),
     "load_weights": ("archspace.pytorch", "torch"),
     "measure": ("archspace.timing", "measure"),
@@ -74,6 +82,7 @@ _LAZY = {
     "prior": ("archspace.accuracy", ""),
     "search": ("archspace.study", "search"),
     "to_module": ("archspace.pytorch", "torch"),
+    "verify": ("archspace.results", "search"),
     "write_results": ("archspace.results", "search"),
 }
 

@@ -56,6 +56,8 @@ def test_the_probe_sees_what_is_loaded() -> None:
         run("devices", "gtx1080ti"),
         "import archspace\narchspace.predict(archspace.build('shufflenet_v2'), device='gtx1080ti')\narchspace.devices()",
         run("reuse", "shufflenet_v2"),
+        run("space", "spaces/shufflenet_v2.toml", "--samples", "20", "--device", "sd810"),
+        run("space", "spaces/fenet.toml", "spaces/mixed.toml", "--samples", "5", "--max-madds", "500M"),
         run("zoo"),
         run("zoo", "shufflenet_v1"),
         run("--help"),

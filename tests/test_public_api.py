@@ -10,10 +10,11 @@ import archspace
 
 NAMES = [
     "ArchspaceError", "Builder", "Graph", "Space",
-    "analyze", "build", "calibrate", "deploy", "devices", "experiment", "from_export", "from_onnx", "from_torch", "lint", "load",
+    "analyze", "build", "calibrate", "compare_spaces", "deploy", "describe", "devices", "experiment", "from_export",
+    "from_onnx", "from_torch", "improve", "lint", "load",
     "load_weights",
     "measure", "predict", "prior", "save",
-    "search", "to_module", "write_results",
+    "search", "to_module", "verify", "write_results",
 ]  # fmt: skip
 
 
@@ -45,7 +46,8 @@ def test_a_name_that_is_asked_for_lazily_is_the_one_of_its_module() -> None:
         Space,
     )
     lazy = {"from_export", "from_onnx", "from_torch", "lint", "load_weights", "predict", "search", "Space", "to_module", "write_results"}
-    assert set(archspace._LAZY) == lazy | {"calibrate", "deploy", "devices", "experiment", "measure", "prior"}
+    lazy |= {"calibrate", "compare_spaces", "deploy", "describe", "devices", "experiment", "improve", "measure", "prior", "verify"}
+    assert set(archspace._LAZY) == lazy
 
 
 def test_other_names_fail_as_any_modules_do() -> None:

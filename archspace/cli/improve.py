@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archspace.analysis.pareto import DIRECTIONS
+from archspace.cli.bounds import bound_options, bounds_of
 from archspace.cli.device import device_option
 from archspace.cli.models import FAMILY_OPTIONS, load_model, split_words
 from archspace.cli.output import Table, emit
 from archspace.cli.progress import search_bar
 from archspace.cli.request import Request, request_options
-from archspace.cli.search import read_bounds, read_objectives
+from archspace.cli.search import read_objectives
 from archspace.errors import LawError
-from archspace.settings import BOUNDS
 from archspace.units import format_count
 
 if TYPE_CHECKING:
@@ -25,13 +25,8 @@ if TYPE_CHECKING:
 
 @click.command("improve", context_settings=FAMILY_OPTIONS)
 @click.argument("words", metavar="MODEL [MODEL OPTIONS]", nargs=-1, type=click.UNPROCESSED)
-@click.option("--max-madds", metavar="COUNT", help="At most so many multiply-adds.  [default: the model's]")
-@click.option("--max-params", metavar="COUNT", help="At most so many parameters.  [default: the model's]")
-@click.option("--max-mem-elems", metavar="COUNT", help="At most so much memory access, in elements: 20M.")
-@click.option("--max-acts", metavar="COUNT", help="At most so many activations: 3M.")
-@click.option("--max-latency", metavar="TIME", help="At most this predicted latency: 3ms. Needs --device.  [default: the model's]")
+@bound_options
 @device_option
-@click.option("--max", "most", metavar="METRIC=VALUE", multiple=True, help="At most this, of any metric. May be repeated.")
 @click.option("--maximize", metavar="METRIC", multiple=True, help="Objective; may be repeated.")
 @click.option("--minimize", metavar="METRIC", multiple=True, help="Objective; may be repeated.  [default: see below]")
 @click.option("--trials", type=click.IntRange(min=1), default=300, show_default=True, help="Trials in all, earlier ones counted in.")
@@ -48,7 +43,7 @@ def command(words: tuple[str, ...], request: Request, directory: str | None, for
     MODEL is a zoo network with its options, a graph.json, or an .onnx, .pt2 or Python network of a known family. Its own options are
     varied, up to half more or less. By default latency is minimised (memory access without --device) and the capacity kept: the prior
     error where there is one, else the channels of the last stage. Without bounds, madds, params and latency may not grow. The directory
-    gets what a search leaves. Exit code 1 when nothing better was found.
+    gets what a search leaves. Exit code 1 when nothing is better, nor keeps a bound that the model itself exceeds.
 
     \b
     Example: archspace improve shufflenet_v1 --g 8 --device gtx1080ti
@@ -59,8 +54,7 @@ def command(words: tuple[str, ...], request: Request, directory: str | None, for
             f"improve takes one MODEL, but got {len(names)}: {' '.join(names) or 'none'}. Example: archspace improve shufflenet_v1"
         )
     graph = load_model(names[0], model_options, request)
-    bounds = {metric: read(options[name]) for name, (metric, read) in BOUNDS.items() if options[name] is not None}
-    bounds.update(read_bounds(options["most"], bounds))
+    bounds = bounds_of(options)
     objectives = read_objectives({way: options[way] for way in DIRECTIONS})
 
     from archspace.results import improve
@@ -81,7 +75,7 @@ def command(words: tuple[str, ...], request: Request, directory: str | None, for
         )
     emit(form, None, tables=lambda: _tables(found), data=lambda: _data(found), records=lambda: _records(found))
     _say(found)
-    return 0 if found.outcome == "better" else 1
+    return 1 if found.outcome == "none" else 0
 
 
 def _tables(found: Improvement) -> list[Table]:

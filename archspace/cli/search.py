@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from archspace.analysis.pareto import DIRECTIONS, Direction
+from archspace.cli.bounds import bound_options, bounds_of
 from archspace.cli.device import device_option
 from archspace.cli.output import emit
 from archspace.cli.progress import search_bar
@@ -18,7 +18,7 @@ from archspace.cli.winners import flat_rows, nearest_text, winners_table
 from archspace.errors import LawError, UnknownNameError
 from archspace.settings import BOUNDS
 from archspace.space import Space
-from archspace.units import parse_ms, parse_number
+from archspace.units import parse_ms
 
 if TYPE_CHECKING:
     from archspace.study import StudyResult
@@ -26,13 +26,8 @@ if TYPE_CHECKING:
 
 @click.command("search")
 @click.argument("space_file", metavar="SPACE.toml", type=click.Path())
-@click.option("--max-madds", metavar="COUNT", help="At most so many multiply-adds: 140M.")
-@click.option("--max-params", metavar="COUNT", help="At most so many parameters: 2.3M.")
-@click.option("--max-mem-elems", metavar="COUNT", help="At most so much memory access, in elements: 20M.")
-@click.option("--max-acts", metavar="COUNT", help="At most so many activations: 3M.")
-@click.option("--max-latency", metavar="TIME", help="At most this predicted latency: 30ms. Needs --device.")
+@bound_options
 @device_option
-@click.option("--max", "most", metavar="METRIC=VALUE", multiple=True, help="At most this, of any metric: findings=2M. May be repeated.")
 @click.option("--hold", metavar="METRIC=VALUE", help="Solve each candidate's width for this value: madds=140M.")
 @click.option("--maximize", metavar="METRIC", multiple=True, help="Objective; may be repeated.  [default: the space's]")
 @click.option("--minimize", metavar="METRIC", multiple=True, help="Objective; may be repeated.  [default: the space's]")
@@ -57,17 +52,14 @@ def command(space_file: str, directory: str | None, form: str, trials: int, **op
     where it was stopped (Ctrl-C is fine); a higher --trials adds to it. With --storage, other machines join: archspace worker.
     --verify 10 builds the ten best as PyTorch modules, holds them against two other tools and times them on this machine.
 
+    Objectives and bounds are stage_channels, receptive_field, madds, params, mem_elems, acts, findings, prior, latency_ms (with --device),
+    the zero-cost proxies naswot, synflow, zen, zico, or python:package.module:function, a function of your own, called with the graph.
+
     \b
-    Objectives and bounds: METRICS,
-    or python:package.module:function, called with the graph.
-    Examples:
-      archspace search spaces/shufflenet_v2.toml --max-madds 60M
-      archspace search spaces/mixed.toml --max-latency 30ms --device sd810
-        --maximize stage_channels --minimize latency_ms --trials 500
+    Example: archspace search spaces/shufflenet_v2.toml --max-madds 60M
     """
     space = Space.load(space_file)
-    bounds = {metric: read(options[name]) for name, (metric, read) in BOUNDS.items() if options[name] is not None}
-    bounds.update(read_bounds(options["most"], bounds))
+    bounds = bounds_of(options)
     objectives = read_objectives({way: options[way] for way in DIRECTIONS})
     hold = _read_hold(options["hold"])
 
@@ -121,22 +113,6 @@ def read_objectives(names: dict[Direction, tuple[str, ...]]) -> dict[str, Direct
                 raise LawError(f"an objective has one direction, but {name} is to be maximized and minimized. Drop one.")
             objectives[name] = way
     return objectives or None
-
-
-def read_bounds(words: tuple[str, ...], given: Mapping[str, float]) -> dict[str, float]:
-    """METRIC=VALUE words as metric -> most."""
-    from archspace.objectives import metric_named
-
-    bounds: dict[str, float] = {}
-    for text in words:
-        metric, equals, value = text.rpartition("=")
-        if not equals:
-            raise LawError(f"--max takes METRIC=VALUE, but got {text!r}. Example: --max findings=2M")
-        metric_named(metric)
-        if metric in given or metric in bounds:
-            raise LawError(f"a metric has one bound, but {metric} has two. Drop one.")
-        bounds[metric] = parse_ms(value) if metric == "latency_ms" else parse_number(value)
-    return bounds
 
 
 def _read_hold(text: str | None) -> dict[str, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,27 +11,21 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from archspace.cli.bounds import bound_options, bounds_of
 from archspace.cli.device import device_option
 from archspace.cli.output import emit, output_options
 from archspace.cli.space_tables import comparison_records, comparison_tables, description_records, description_tables, page_notes
 from archspace.errors import LawError, MissingPackageError
 from archspace.files import check_writable
-from archspace.settings import BOUNDS
 from archspace.survey import Comparison, Description, compare_spaces, describe
 from archspace.units import parse_number
 
 PAGE = ".html"
-SLOW = 2.0  # seconds until a bar appears
 
 
 @click.command("space")
 @click.argument("files", metavar="SPACE.toml...", nargs=-1, type=click.Path())
-@click.option("--max-madds", metavar="COUNT", help="At most so many multiply-adds: 140M.")
-@click.option("--max-params", metavar="COUNT", help="At most so many parameters: 2.3M.")
-@click.option("--max-mem-elems", metavar="COUNT", help="At most so much memory access, in elements: 20M.")
-@click.option("--max-acts", metavar="COUNT", help="At most so many activations: 3M.")
-@click.option("--max-latency", metavar="TIME", help="At most this predicted latency: 30ms. Needs --device.")
-@click.option("--max", "most", metavar="METRIC=VALUE", multiple=True, help="At most this, of any metric: findings=2M. May be repeated.")
+@bound_options
 @device_option
 @click.option("--objective", "objectives", metavar="METRIC", multiple=True, help="Measure this within the budget; may be repeated.")
 @click.option("--better-than", "than", metavar="VALUE", multiple=True, help="Two spaces and more: the share that beats this value.")
@@ -58,14 +52,11 @@ def command(
     """Show what a design space holds: parameters, number of architectures, the share within a budget, what they cost. Or compare spaces.
 
     Several spaces are compared by the distribution of a metric over random members within one budget, as in "Designing Network Design
-    Spaces" (CVPR 2020): which is ahead, how far (Kolmogorov-Smirnov), how sure that is. With -o, a name in .html gets the distributions;
-    --format csv has a row per candidate of one space.
+    Spaces" (CVPR 2020), say with --objective stage_channels: which is ahead, how far (Kolmogorov-Smirnov), how sure that is. With -o, a
+    name in .html gets the distributions; --format csv has a row per candidate of one space.
 
     \b
-    Examples:
-      archspace space spaces/shufflenet_v2.toml --max-madds 60M
-      archspace space spaces/shufflenet_v1.toml spaces/shufflenet_v2.toml
-        --max-madds 60M --objective stage_channels
+    Example: archspace space spaces/shufflenet_v2.toml --max-madds 60M
     """
     if not files:
         raise LawError("space takes at least one SPACE.toml, but got none. Example: archspace space spaces/shufflenet_v2.toml")
@@ -106,26 +97,6 @@ def command(
             records=lambda: comparison_records(found),
             force=force,
         )
-
-
-def bounds_of(options: Mapping[str, Any]) -> dict[str, float]:
-    """Metric -> most, of --max-... and --max METRIC=VALUE. Raises LawError."""
-    bounds: dict[str, float] = {}
-    for key, (metric, read) in BOUNDS.items():
-        if options[key] is not None:
-            try:
-                bounds[metric] = read(options[key])
-            except LawError as error:
-                raise error.at(f"--{key.replace('_', '-')}") from None
-    readers = dict(BOUNDS.values())
-    for word in options["most"]:
-        metric, equals, value = word.rpartition("=")
-        if not equals:
-            raise LawError(f"--max takes METRIC=VALUE, but got {word!r}. Example: --max findings=2M")
-        if metric in bounds:
-            raise LawError(f"{metric} is bounded twice. Drop one.")
-        bounds[metric] = readers.get(metric, parse_number)(value)
-    return bounds
 
 
 def _level(word: str) -> float:

@@ -24,10 +24,7 @@ def command() -> None:
     """Look at studies: those in folders, and those in a database (--storage).
 
     \b
-    Examples:
-      archspace study list
-      archspace study best runs/shufflenet_v2
-      archspace study export runs/shufflenet_v2 -o trials.parquet
+    Example: archspace study best runs/shufflenet_v2
     """
 
 

@@ -65,15 +65,27 @@ def verified_tables(result: StudyResult, rows: Sequence[Verified]) -> list[Table
         return []
     from archspace.objectives import metric_text
     from archspace.report.tables import options_text
+    from archspace.results.verifying import is_ranked_by_time
 
     question = result.question
     names = [name for name in question.metrics if name != LATENCY]
     has_prediction = any(one.predicted_ms is not None for one in rows)
-    columns = ["#", "was", *names, *(["predicted ms"] if has_prediction else []), "measured ms", "<checks", "<options", "<folder"]
+    by_time = is_ranked_by_time(question)
+    places = {one.rank_before: place for place, one in enumerate(sorted(filter(_ms, rows), key=_ms), start=1)}
+    columns = [
+        "#",
+        "was" if by_time else "by time",
+        *names,
+        *(["predicted ms"] if has_prediction else []),
+        "measured ms",
+        "<checks",
+        "<options",
+        "<folder",
+    ]
     cells = [
         [
-            str(one.rank),
-            f"{one.rank_before}{'' if one.is_winner else '*'}",
+            f"{one.rank}{'' if one.is_winner else '*'}",
+            str(one.rank_before if by_time else places.get(one.rank_before, "-")),
             *(metric_text(name, one.exceeded.get(name, one.metrics[name])) for name in names),
             *(["-" if one.predicted_ms is None else f"{one.predicted_ms:.4g}"] if has_prediction else []),
             "-" if one.timed is None else f"{one.timed.measured_ms:.4g}",
@@ -87,6 +99,11 @@ def verified_tables(result: StudyResult, rows: Sequence[Verified]) -> list[Table
     return [Table(columns, cells, f"verified: {len(rows)} best of {question.space.name}", _notes(result, rows), optional)]
 
 
+def _ms(one: Verified) -> float:
+    """The measured time; 0 where there is none."""
+    return one.timed.measured_ms if one.timed else 0.0
+
+
 def _checks(one: Verified) -> str:
     passed = sum(check.ok for check in one.checks)
     if one.problem:
@@ -97,8 +114,10 @@ def _checks(one: Verified) -> str:
 def _notes(result: StudyResult, rows: Sequence[Verified]) -> list[str]:
     from archspace.results.verifying import is_ranked_by_time
 
-    by_time = is_ranked_by_time(result.question)
-    notes = [f"#: by {'the measured time' if by_time else 'the search, for it asked for no latency'}; was: by the search, as in winners/"]
+    if is_ranked_by_time(result.question):
+        notes = ["#: by the measured time; was: by the search, as in winners/"]
+    else:
+        notes = ["#: by the search, as in winners/, which was not asked for latency; by time: as measured"]
     if any(not one.is_winner for one in rows):
         notes[0] += "; *: not on the front"
     return [*notes, *_time_notes(result, rows), *_faults(result, rows)]

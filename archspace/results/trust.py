@@ -10,6 +10,7 @@ from archspace.ir.graph import Graph
 from archspace.latency import Profile, predict
 from archspace.objectives import notes_on
 from archspace.study import StudyResult
+from archspace.survey.describing import penalty_notes
 from archspace.units import format_count
 
 MOST_ASKED = 40  # winners that are asked what of their numbers extrapolates
@@ -23,7 +24,7 @@ def trust_notes(result: StudyResult, beside: Mapping[str, Graph] | None = None) 
     device = question.profile()
     winners = {f"rank {rank}": question.space.build(record.options) for rank, record in enumerate(result.winners[:MOST_ASKED], start=1)}
     graphs = {**winners, **(beside or {})}
-    notes = notes_on(question.metrics)
+    notes = [*notes_on(question.metrics), *penalty_notes(question.space)]
     if PRIOR in question.metrics:
         notes += _by_reason("the prior", ((name, prior(graph).extrapolates) for name, graph in graphs.items()))
     if device and LATENCY in question.metrics:

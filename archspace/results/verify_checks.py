@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from archspace.errors import ArchspaceError, MissingPackageError
 from archspace.ir.digest import graph_digest
@@ -38,7 +39,7 @@ def checked(question: Question, record: Record, device: Profile | None) -> Check
         again = measure(graph, _measured_again(question), device, question.seed)
         exceeded = {name: again[name] for name, most in question.bounds.items() if again[name] > most}
         rows += _counted(question, record, graph, again)
-        rows += [Check(row.what, row.expected, row.found, row.ok) for row in check(graph, to_module(graph, seed=0))]
+        rows += [Check(row.what, _listed(row.expected), _listed(row.found), row.ok) for row in check(graph, to_module(graph, seed=0))]
     except MissingPackageError:
         raise
     except ArchspaceError as error:
@@ -67,3 +68,8 @@ def _counted(question: Question, record: Record, graph: Graph, again: Mapping[st
     for name, target in question.hold.items():
         is_held = target * (1 - HELD_WITHIN) <= again[name] <= target
         yield Check(f"{name} held at {metric_text(name, target)}", target, again[name], is_held)
+
+
+def _listed(value: Any) -> Any:
+    """Shapes as they come back from JSON."""
+    return list(map(_listed, value)) if isinstance(value, tuple) else value

@@ -161,7 +161,7 @@ def _measured(
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            rows = measure(list(subjects.values()), backends=[backend], threads=THREADS, progress=report)
+            rows = measure(list(subjects.values()), backends=[backend], on="cpu", threads=THREADS, progress=report)
         except LawError as error:  # none of them could be run
             words = [str(error)] * len(subjects)
         else:

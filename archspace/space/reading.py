@@ -38,7 +38,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from archspace.analysis.pareto import DIRECTIONS, Direction
 from archspace.errors import ArchspaceError, LawError, SpaceError, UnknownNameError
@@ -49,11 +49,13 @@ from archspace.space.space import Parameter, Space
 from archspace.space.toml_lines import KeyPath, key_lines
 from archspace.zoo import ZOO, build
 from archspace.zoo.config import StageCountError, make_config, option_names
+from archspace.zoo.shift_penalty import sparsity_at
 
 TOP_KEYS = ("family", "description", "constants", "objectives", "parameters")
 DOMAIN_KEYS = ("choices", "low", "high", "step", "log")
 MOST_STAGES = 1000
-GIVEN_ONCE = ("shift_lambda", "shift_sparsity")  # options of which one follows from the other
+PENALTY = "shift_lambda"
+GIVEN_ONCE = (PENALTY, "shift_sparsity")  # options of which one follows from the other
 
 
 class MisreadError(ArchspaceError):
@@ -149,6 +151,7 @@ def _space(data: Mapping[str, Any], place: str) -> Space:
         place=place,
     )
     _check_stages(space, tables)
+    _check_penalty(space)
     return space
 
 
@@ -290,6 +293,16 @@ def _check_stages(space: Space, tables: Mapping[str, Any]) -> None:
         raise MisreadError(str(error), (*path, "each"), path) from None
     except LawError:
         pass  # other options decide whether these values fit together
+
+
+def _check_penalty(space: Space) -> None:
+    """Raise MisreadError where a training penalty leaves the range in which its sparsity is known."""
+    beyond = bool(space.constants.get("lambda_beyond", False)) or any(parameter.name == "lambda_beyond" for parameter in space.parameters)
+    for parameter in space.parameters:
+        if parameter.name == PENALTY:
+            for value in parameter.domains[0].corners():
+                with _within("parameters", PENALTY, key="high" if isinstance(parameter.domains[0], Range) else "choices"):
+                    sparsity_at(float(cast(float, value)), beyond=beyond)
 
 
 def _neutral(family: str, parameter: Parameter) -> tuple[Value, ...]:

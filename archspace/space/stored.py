@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from archspace.errors import SpaceError
@@ -16,7 +17,7 @@ KEYS = ("name", "family", "constants", "objectives", "parameters")
 def stored_space(data: Mapping[str, Any]) -> Space:
     """The space that `to_dict` wrote. Raises SpaceError where it is something else, or breaks a law of today's families."""
     try:
-        name, written, tables = data["name"], data["parameters"], {}
+        name, written, tables = Path(data["name"]).name, data["parameters"], {}
         for parameter in written:
             domains = [_domain(domain) for domain in parameter["domains"]]
             table = {"each": domains} if parameter["per_stage"] else domains[0]
@@ -32,7 +33,7 @@ def stored_space(data: Mapping[str, Any]) -> Space:
     space = space_of(file, name)
     # What is stored was searched: its values for inactive stages stand, whatever a family's defaults have become, and so does its order.
     parameters = tuple(replace(parameter, neutral=values) for parameter, values in zip(space.parameters, neutral, strict=True))
-    return replace(space, name=name, parameters=parameters, objectives=stored_objectives)
+    return replace(space, name=data["name"], parameters=parameters, objectives=stored_objectives)
 
 
 def _domain(stored: Mapping[str, Any]) -> dict[str, Any]:

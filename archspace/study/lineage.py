@@ -33,7 +33,13 @@ def is_counted(trial: FrozenTrial) -> bool:
     """Whether somebody finished a trial. One that failed with its metrics written was taken for dead before it was told."""
     if not trial.state.is_finished() or RECORD_ATTR not in trial.user_attrs:
         return False
-    return trial.state == TrialState.COMPLETE or not json.loads(trial.user_attrs[RECORD_ATTR])["metrics"]
+    return trial.state == TrialState.COMPLETE or not stored_record(trial)["metrics"]
+
+
+def stored_record(trial: FrozenTrial) -> dict[str, Any]:
+    """What `annotate` wrote of a trial's record: options, metrics, problem, digest."""
+    parts: dict[str, Any] = json.loads(trial.user_attrs[RECORD_ATTR])
+    return parts
 
 
 def lives(trial: FrozenTrial) -> bool:

@@ -187,7 +187,7 @@ def _unreachable(space: Space, name: str, law: str, asked: float, which: str, fo
 
 def _reachable_text(name: str, value: float, which: str) -> str:
     """A value that can be asked for as it is printed: exact, or rounded to the side that is reachable."""
-    if name == "latency_ms":
-        rounded = ceil(value * 1e4) if which == "smallest" else floor(value * 1e4)
-        return f"{rounded / 1e4:.4f} ms"
-    return f"{value:.0f}"
+    if float(value).is_integer():
+        return f"{value:.0f}"
+    rounded = (ceil(value * 1e4) if which == "smallest" else floor(value * 1e4)) / 1e4
+    return f"{rounded:.4f} ms" if name == "latency_ms" else f"{rounded:.4f}"

@@ -80,7 +80,9 @@ def _from_folder(folder: Path) -> StoredStudy:
     if what_is_at(file) != "file":
         raise StudyError(f"{folder}: must hold a study ({QUESTION_FILE}), but does not. Give a folder that a search wrote, or --storage.")
     data = read_json(file)
-    where = data.get("storage", "") if isinstance(data, dict) else ""
+    where = data.get("storage") if isinstance(data, dict) else None
+    if not isinstance(where, str):
+        raise StudyError(f"{folder}: its {QUESTION_FILE} is none that a search wrote")
     if where != "journal":
         if HIDDEN in where:
             raise StudyError(f"{folder}: the study is in {where}, whose password is not kept. Give it with --storage URL.")

@@ -9,7 +9,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from archspace.study.lineage import RECORD_ATTR, is_counted, root_of
+from archspace.study.lineage import RECORD_ATTR, is_counted, root_of, stored_record
 from archspace.study.question import Question
 from archspace.study.records import Record, meets
 
@@ -34,7 +34,7 @@ def record_of(question: Question, trial: FrozenTrial) -> Record | None:
     """The record that a trial carries; None for one that nobody finished. Bounds are checked again."""
     if not is_counted(trial):
         return None
-    stored = json.loads(trial.user_attrs[RECORD_ATTR])
+    stored = stored_record(trial)
     metrics = stored["metrics"]
     feasible = bool(metrics) and meets(metrics, question.bounds)
     return Record(trial.number, stored["options"], metrics, feasible, stored["problem"], stored["digest"])

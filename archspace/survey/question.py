@@ -8,7 +8,7 @@ from pathlib import Path
 
 from archspace.errors import BudgetError, LawError, SpaceError
 from archspace.latency import Profile, load_profile
-from archspace.objectives import metric_named
+from archspace.objectives import metric_named, metric_text
 from archspace.space import Space
 from archspace.survey.sampling import Asked, Sample
 from archspace.units import parse_count, parse_ms
@@ -62,7 +62,9 @@ def within_of(space: Space, samples: Sequence[Sample], bounds: Mapping[str, floa
     within = [sample for sample in built if sample.feasible]
     if not within:
         nearest = min(built, key=lambda sample: max(sample.metrics[name] / most for name, most in bounds.items()))
-        found = ", ".join(f"{name} {nearest.metrics[name]:g} (at most {most:g})" for name, most in bounds.items())
+        found = ", ".join(
+            f"{name} {metric_text(name, nearest.metrics[name])} (at most {metric_text(name, most)})" for name, most in bounds.items()
+        )
         raise BudgetError(f"space {space.name}: none of {len(samples)} random candidates meets the budget. The nearest has {found}.")
     return within
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import exp, floor, log10, sqrt
+from math import exp, floor, sqrt
 
 Z95 = 1.959964  # two-sided 95 % of the normal distribution
 SIGNIFICANT = 0.05
@@ -108,7 +108,7 @@ def bin_edges(values: Sequence[float], bins: int) -> list[float]:
     if low == high:
         return [low, high]
     if low > 0 and high / low > 10:
-        return [low * 10 ** (log10(high / low) * i / bins) for i in range(bins)] + [high]
+        return [low * (high / low) ** (i / bins) for i in range(bins)] + [high]
     return [low + (high - low) * i / bins for i in range(bins)] + [high]
 
 

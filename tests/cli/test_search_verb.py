@@ -14,6 +14,7 @@ import pytest
 import archspace.study.judging as judging
 from archspace import build, load
 from archspace.analysis import analyze
+from archspace.objectives import METRICS
 
 Archspace = Callable[..., Any]
 SPACES = Path(__file__).parents[2] / "spaces"
@@ -38,7 +39,7 @@ def test_the_studys_directory_is_named_after_the_space_and_holds_everything(arch
     assert code == 0
     assert out.startswith("shufflenet_v1: maximize stage_channels, minimize mem_elems; madds at most 140M\n")
     assert "20 trials (0 from before)" in err
-    assert "wrote runs/shufflenet_v1: winners/, pareto.csv, report.html, records.csv" in err
+    assert "wrote runs/shufflenet_v1: winners/, pareto.csv, records.csv, report.html" in err
     assert {path.name for path in Path("runs/shufflenet_v1").iterdir()} == FILES
 
 
@@ -158,7 +159,7 @@ def test_no_winner_is_exit_code_one_and_an_empty_front(archspace: Archspace) -> 
     assert not Path("out/winners").exists() or not list(Path("out/winners").iterdir())
 
 
-@pytest.mark.parametrize("name", ["shufflenet_v1", "shufflenet_v2", "fenet"])
+@pytest.mark.parametrize("name", sorted(path.stem for path in SPACES.glob("*.toml")))
 def test_every_shipped_space_is_searched_with_the_default_sampler(name: str, archspace: Archspace) -> None:
     code, out, _ = archspace("search", str(SPACES / f"{name}.toml"), "--max-madds", "200M", "--trials", "15", "--format", "json")
     assert code == 0
@@ -184,3 +185,8 @@ def test_a_winner_is_built_checked_and_saved(archspace: Archspace) -> None:
     assert "model.pt2: exists already" in err
     assert archspace(*words, "--force").code == 0
     assert archspace("build", "out/winners/01/config.json", "--check", "--input", "64").code == 0
+
+
+def test_the_help_names_every_metric(archspace: Archspace) -> None:
+    words = set(archspace("search", "--help").out.replace(",", " ").split())
+    assert set(METRICS) <= words

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import pytest
 
+from archspace.accuracy import prior
 from archspace.analysis import analyze
 from archspace.errors import LawError, SpaceError, UnknownNameError
 from archspace.ir import Builder, ops
 from archspace.latency import load_profile, predict
-from archspace.objectives.metrics import METRICS, check_objectives, measure, metric_named, stage_channels
+from archspace.objectives.metrics import (
+    METRICS,
+    check_objectives,
+    measure,
+    metric_named,
+    metric_text,
+    notes_on,
+    receptive_field,
+    stage_channels,
+)
+from archspace.rules import lint
 from archspace.zoo import build
 
 
@@ -75,3 +86,43 @@ def test_an_objective_must_be_a_metric() -> None:
 def test_a_direction_is_maximize_or_minimize() -> None:
     with pytest.raises(UnknownNameError, match=r"^unknown direction of params 'maximise'\. Did you mean 'maximize'\?$"):
         check_objectives({"params": "maximise"})  # type: ignore[dict-item]
+
+
+def test_the_receptive_field_is_that_of_the_last_stage() -> None:
+    # Stem: 3x3 stride 2 and a 3x3 pool stride 2 span 3 + 2 * 2 = 7 pixels, 4 apart. Three stages of ShuffleNet v2 with one unit each: a 3x3
+    # with stride 2 adds 2 * 4, then 2 * 8, then 2 * 16.
+    graph = build("shufflenet_v2", repeats=(1, 1, 1))
+    assert receptive_field(graph) == 7 + 2 * 4 + 2 * 8 + 2 * 16
+
+
+def test_findings_are_the_memory_access_that_the_linter_finds_wasted() -> None:
+    graph = build("shufflenet_v1", groups=8)
+    assert measure(graph, ["findings"], None) == {"findings": lint(graph).waste["total"].mem_elems}
+    assert lint(graph).waste["total"].mem_elems > 0
+
+
+def test_the_prior_is_that_of_the_network_and_says_what_it_is_worth() -> None:
+    graph = build("shufflenet_v2")
+    assert measure(graph, ["prior"], None)["prior"] == prior(graph).error_pct
+    (note,) = notes_on(["madds", "prior"])
+    assert note.startswith("prior, not a measurement")
+
+
+def test_slow_metrics_are_those_that_run_something() -> None:
+    assert {name for name, metric in METRICS.items() if metric.is_slow} == {"naswot", "synflow", "zen", "zico"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [("prior", 30.649, "30.6 %"), ("naswot", 209.1812, "209.2"), ("receptive_field", 391.0, "391"), ("findings", 2.5e6, "2.5M")],
+)
+def test_values_are_written_in_their_units(name: str, value: float, text: str) -> None:
+    assert metric_text(name, value) == text
+
+
+@pytest.mark.slow
+def test_a_proxy_is_the_same_for_the_same_seed() -> None:
+    graph = build("shufflenet_v2", width=0.5, input=(64, 64))
+    once, again, other = (measure(graph, ["synflow"], None, seed)["synflow"] for seed in (0, 0, 1))
+    assert once == again
+    assert once != other

@@ -115,3 +115,56 @@ def test_the_last_step_of_the_shipped_sparsity_range_is_its_high_end() -> None:
 def test_a_sampled_continuous_value_is_within_the_range(low: float, extent: float, seed: int) -> None:
     domain = Range(low, low + extent)
     assert domain.contains(domain.sample(random.Random(seed)))
+
+
+# Log scales -----------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("low", [0, -1.0])
+def test_a_log_scale_has_no_zero(low: float) -> None:
+    with pytest.raises(SpaceError, match=rf"^here: low must be above 0 on a log scale, but got {low}"):
+        Range(low, 2.0, log=True).check("here")
+
+
+def test_a_log_scale_has_no_steps() -> None:
+    with pytest.raises(SpaceError, match=r"^here: step is a difference, but log asks for ratios"):
+        Range(1, 8, 2, log=True).check("here")
+
+
+@given(st.floats(1e-9, 1e3), st.floats(1, 1e6), SEEDS)
+def test_a_value_on_a_log_scale_is_within_the_range(low: float, ratio: float, seed: int) -> None:
+    domain = Range(low, low * ratio, log=True)
+    domain.check("here")
+    assert domain.contains(domain.sample(random.Random(seed)))
+
+
+@given(st.integers(1, 50), st.integers(0, 1000), SEEDS)
+def test_a_whole_number_on_a_log_scale_is_within_the_range(low: int, extent: int, seed: int) -> None:
+    domain = Range(low, low + extent, log=True)
+    value = domain.sample(random.Random(seed))
+    assert isinstance(value, int)
+    assert domain.contains(value)
+
+
+def test_on_a_log_scale_every_ratio_is_as_likely() -> None:
+    """Half of 1e-6 to 1e-2 lies below 1e-4; of whole numbers, 1 of 1 to 7 has log(1.5 / 0.5) of log(7.5 / 0.5): 0.41."""
+    rng = random.Random(0)
+    drawn = [Range(1e-6, 1e-2, log=True).sample(rng) for _ in range(4000)]
+    assert 0.47 < sum(isinstance(value, float) and value < 1e-4 for value in drawn) / 4000 < 0.53
+    whole = [Range(1, 7, log=True).sample(rng) for _ in range(4000)]
+    assert set(whole) == set(range(1, 8))
+    assert 0.37 < whole.count(1) / 4000 < 0.44
+
+
+@pytest.mark.parametrize(
+    ("domain", "text"),
+    [
+        (Choice((3, 5)), "3, 5"),
+        (Choice((True, False)), "yes, no"),
+        (Choice(((4, 8, 4), (2, 4, 2))), "4x8x4, 2x4x2"),
+        (Range(1, 9, 2), "1 to 9 by 2"),
+        (Range(0.5, 2.0), "0.5 to 2"),
+    ],
+)
+def test_a_domain_is_written_for_people(domain: Choice | Range, text: str) -> None:
+    assert str(domain) == text

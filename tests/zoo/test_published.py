@@ -57,7 +57,7 @@ def test_a_complexity_that_its_source_does_not_specify_fully_says_what_was_chose
             assert bool(row.note) == (row.tolerance_pct == 5)
 
 
-# Families of which no source here prints a complexity that is counted alike: densenet121's 2.9 G is of no paper here, the others are of none.
+# Families of which no source here prints a complexity that is counted alike: densenet121's 2.9 G is of no paper here, nor are the others.
 UNPRINTED = {"densenet", "resnext", "guideline1", "guideline2", "guideline3", "guideline4", "mixed"}
 
 
