@@ -37,9 +37,8 @@ def test_a_killed_search_goes_on_where_it_was_and_judges_nothing_again(tmp_path:
     assert again.returncode == 0
     assert again.stderr.startswith(f"20 trials ({told} from before), ")
     assert journaled(study) == journaled(tmp_path / "whole")
-    twice = {digest for digest, times in mischief.calls().items() if times > 1}
-    assert len(twice) == 1  # the one that was being judged
-    assert mischief.calls().total() == before.total() + 1
+    judged = {digest: times for digest, times in mischief.calls().items() if digest in before}  # the report asks for known networks too
+    assert sorted(judged.values()) == [*[1] * (len(before) - 1), 2]  # twice the one that was being judged
     assert not (study / "evaluated.jsonl").exists()
 
 
