@@ -85,8 +85,8 @@ def quality_text(prior: Prior | None = None) -> str:
     band = quoted_band()
     beside = ", ".join(f"{BASELINE_WORDS[name]} {_two(value)}" for name, value in band.baselines.items())
     return (
-        f"prior, not a measurement: {half} (80 % interval); leave-one-family-out Spearman {_two(band.spearman)} in {band.text}"
-        f" ({beside}), {band.rows} networks, recipes known"
+        f"prior, not a measurement: {half} (80 % interval); on {band.rows} networks of {band.text}, families left out, Spearman "
+        f"{_two(band.spearman)} with training recipes known ({beside}), {_two(band.alone['prior'])} without (params {_two(band.alone['params'])})"
     )
 
 
