@@ -275,7 +275,10 @@ def band_json(
         "baselines": {name.removeprefix("log_"): of(own) for name, own in baselines.items()},
         "alone": {
             "prior": round(spearman([one.network for one in unseen], published, places), 2),
-            **{name.removeprefix("log_"): round(spearman([-value_of(row, name) for row in rows], published, places), 2) for name in BASELINES},
+            **{
+                name.removeprefix("log_"): round(spearman([-value_of(row, name) for row in rows], published, places), 2)
+                for name in BASELINES
+            },
         },
     }
 
