@@ -60,8 +60,6 @@ def _spreads(found: Description) -> Table:
     columns = ("<metric", "<samples", *quantiles) if found.bounds else ("<metric", *quantiles)
     notes = notes_on([*everywhere, *inside])
     notes += [f"latency_ms: predicted for {found.device}"] if found.device else []
-        [f"latency_ms: predicted for {found.device}"] if found.device else []
-    )
     return Table(columns, rows, notes=notes)
 
 

@@ -51,10 +51,10 @@ def test_the_best_are_shown_with_their_checks_and_times(archspace: Archspace) ->
     code, out, err = archspace(*WORDS, "--verify", "2")
     assert code == 0
     table = out.split("verified: 2 best of small\n")[1].splitlines()
-    assert " ".join(table[0].split()) == "# by time stage_channels mem_elems madds params measured ms checks options folder"
+    assert " ".join(table[0].split()) == "# was stage_channels mem_elems madds params measured ms checks options folder"
     assert [line.split()[:2] for line in table[2:4]] == [["1", "2"], ["2", "1"]]  # the first takes 9 ms, the second 8
-    assert "out/verified/01" in table[2]
-    assert "#: by the search, as in winners/, which was not asked for latency; by time: as measured" in out
+    assert "out/verified/02" in table[2]
+    assert "#: by the measured time; was: by the search, as in winners/" in out
     assert "noise floor 1.0 %" in out
     assert "verified 2 of 2: wrote out/verified/" in err
     assert Path("out/winners/01/graph.json").read_text(encoding="utf-8") == Path("out/verified/01/graph.json").read_text(encoding="utf-8")
@@ -79,8 +79,8 @@ def test_csv_has_a_line_per_verified_candidate(archspace: Archspace) -> None:
     _, out, _ = archspace(*WORDS, "--verify", "2", "--format", "csv")
     rows = list(csv.DictReader(io.StringIO(out)))
     assert [(row["rank"], row["measured_ms"], row["folder"]) for row in rows] == [
-        ("1", "9.0", "out/verified/01"),
-        ("2", "8.0", "out/verified/02"),
+        ("1", "8.0", "out/verified/02"),
+        ("2", "9.0", "out/verified/01"),
     ]
     assert all(row["checks"] == row["passed"] for row in rows)
 

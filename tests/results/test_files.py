@@ -52,7 +52,7 @@ def test_the_question_is_said_in_words(result: StudyResult) -> None:
 
 def test_facts_are_those_of_the_study(result: StudyResult) -> None:
     facts = study_page(result).facts
-    assert facts["Space"] == "shufflenet_v1, family shufflenet_v1"
+    assert facts["Space"] == f"shufflenet_v1, family shufflenet_v1 ({result.question.space.digest[:12]})"
     assert facts["Sampler"] == "random, seed 0"
     assert facts["Within the budget"] == f"{result.feasible} ({100 * result.feasible / 25:.1f} %)"
     assert re.fullmatch(r"\d+\.\d+\.\d+", facts["archspace"])
