@@ -71,6 +71,14 @@ def test_a_worker_joins_from_elsewhere_without_any_file(tmp_path: Path, database
     assert list(empty.iterdir()) == []
 
 
+def test_a_worker_without_the_module_of_an_objective_says_so_and_takes_no_trial(tmp_path: Path, database: str, look: Look) -> None:
+    run(tmp_path / "study", "quick", 1, storage=database, study=NAME)
+    joined = finished(joining(database), env={**environment(), "PYTHONPATH": str(ROOT)})
+    assert (joined.returncode, len(joined.stderr.splitlines())) == (2, 1)
+    assert joined.stderr.startswith("archspace: python:mischief:quick: its module cannot be imported: ModuleNotFoundError")
+    assert len(look.trials()) == 1
+
+
 @pytest.mark.slow
 def test_a_candidate_whose_worker_is_killed_is_tried_again_by_another_and_counted_once(tmp_path: Path, database: str, look: Look) -> None:
     bound = 800e3
