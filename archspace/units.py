@@ -45,16 +45,17 @@ def parse_ms(text: str) -> float:
 
 
 def parse_number(text: str) -> float:
-    """'76.5' -> 76.5, '140M' -> 140000000.0; raises LawError on anything else.
+    """'76.5' -> 76.5, '140M' -> 140000000.0, '-2' -> -2.0; raises LawError on anything else.
 
-    >>> parse_number("76.5"), parse_number("2M")
-    (76.5, 2000000.0)
+    >>> parse_number("76.5"), parse_number("2M"), parse_number("-2"), parse_number("0")
+    (76.5, 2000000.0, -2.0, 0.0)
     """
-    match = _COUNT.fullmatch(text.strip())
-    value = float(match[1]) * _FACTORS[match[2].lower()] if match else 0.0
-    if not 0 < value <= LARGEST:
-        raise LawError(f"a value is a number above zero with an optional K, M, G or T, but got {_short(text)}. Examples: 140M, 76.5")
-    return value
+    word = text.strip()
+    match = _COUNT.fullmatch(word.removeprefix("-"))
+    value = float(match[1]) * _FACTORS[match[2].lower()] if match else LARGEST * 2
+    if value > LARGEST:
+        raise LawError(f"a value is a number with an optional K, M, G or T, but got {_short(text)}. Examples: 140M, 76.5")
+    return -value if word.startswith("-") else value
 
 
 def parse_size(text: str) -> tuple[int, int]:

@@ -27,7 +27,8 @@ REFERENCE = "paper"
 class Band:
     """Spearman's correlation with published errors of held-out families' networks of `low_gmadds` to `high_gmadds`.
 
-    All with the rows' training recipes as other families tell their effects; `baselines` are the same form with one feature each.
+    With the rows' training recipes as other families tell their effects; `baselines` are the same form with one feature each. `alone`: of
+    the networks without their recipes, as a search sees its candidates, for the prior and for the baselines' plain counts.
     """
 
     low_gmadds: float
@@ -36,6 +37,7 @@ class Band:
     families: int
     spearman: float
     baselines: Mapping[str, float]
+    alone: Mapping[str, float]
 
     @property
     def text(self) -> str:

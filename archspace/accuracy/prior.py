@@ -84,10 +84,10 @@ def quality_text(prior: Prior | None = None) -> str:
     half = f"±{prior.half_width_pct if prior else _half_width_pct(EXAMPLE_PCT):.1f} points{'' if prior else f' at {EXAMPLE_PCT:g} %'}"
     band = quoted_band()
     beside = ", ".join(f"{BASELINE_WORDS[name]} {_two(value)}" for name, value in band.baselines.items())
-    return (
-        f"prior, not a measurement: {half} (80 % interval); leave-one-family-out Spearman {_two(band.spearman)} in {band.text}"
-        f" ({beside}), {band.rows} networks, recipes known"
-    )
+    known = f"{_two(band.spearman)} with training recipes known ({beside})"
+    alone = f"{_two(band.alone['prior'])} without (params {_two(band.alone['params'])})"
+    where = f"on {band.rows} networks of {band.text}, families left out"
+    return f"prior, not a measurement: {half} (80 % interval); {where}, Spearman {known}, {alone}"
 
 
 def quoted_band() -> Band:

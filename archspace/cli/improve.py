@@ -101,7 +101,7 @@ def _changes(found: Improvement, shown: Variant, title: str) -> Table:
 
 
 def _gains(found: Improvement, shown: Variant) -> Table:
-    from archspace.objectives import metric_text
+    from archspace.objectives import metric_text, notes_on
 
     question = found.result.question
     rows = []
@@ -112,7 +112,7 @@ def _gains(found: Improvement, shown: Variant) -> Table:
         limit = "" if most is None else f"at most {metric_text(name, most)}"
         kept = "" if most is None else "kept" if after <= most else "EXCEEDED"
         rows.append([name, metric_text(name, before), metric_text(name, after), _percent(before, after), aim, limit, kept])
-    notes = []
+    notes = notes_on(found.compared)
     device = question.profile()
     if device is not None:
         notes.append(f"latency_ms: one batch of {device.batch} on {device.device}, ± {device.interval_pct:.0f} % (80 % interval)")
@@ -240,4 +240,4 @@ def _say(found: Improvement) -> None:
         click.echo("nothing keeps the bounds without a loss; shown is what keeps them and loses least", err=True)
     if found.outcome == "none":
         click.echo("nothing better was found; run more --trials, or ask for less", err=True)
-    click.echo(f"wrote {result.directory}: winners/, pareto.csv, records.csv", err=True)
+    click.echo(f"wrote {result.directory}: winners/, pareto.csv, records.csv, report.html", err=True)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @click.argument("space_file", metavar="SPACE.toml", type=click.Path())
 @bound_options
 @device_option
-@click.option("--hold", metavar="METRIC=VALUE", help="Solve each candidate's width for this value: madds=140M.")
+@click.option("--hold", metavar="METRIC=VALUE", help="Solve each candidate's width for this value, at most 5 % below it: madds=140M.")
 @click.option("--maximize", metavar="METRIC", multiple=True, help="Objective; may be repeated.  [default: the space's]")
 @click.option("--minimize", metavar="METRIC", multiple=True, help="Objective; may be repeated.  [default: the space's]")
 @click.option("--trials", type=click.IntRange(min=1), default=200, show_default=True, help="Trials in all, earlier ones counted in.")
@@ -128,6 +128,8 @@ def _read_hold(text: str | None) -> dict[str, float]:
 
 
 def _data(result: StudyResult, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    from archspace.results.trust import trust_notes
+
     return {
         "schema": 1,
         "directory": str(result.directory),
@@ -135,6 +137,7 @@ def _data(result: StudyResult, rows: list[dict[str, Any]]) -> dict[str, Any]:
         "trials": len(result.records),
         "feasible": result.feasible,
         "interrupted": result.interrupted,
+        "notes": trust_notes(result),
         "winners": rows,
     }
 
@@ -157,4 +160,5 @@ def _say_what_happened(result: StudyResult, trials: int) -> None:
     if result.winners:
         click.echo(f"wrote {result.directory}: winners/, pareto.csv, records.csv, report.html", err=True)
     else:
-        click.echo(f"no candidate meets the budget yet; run more --trials, or ask for less. {nearest_text(result)}", err=True)
+        way = "run more --trials, or ask for less" if any(record.metrics for record in result.records) else "none could be judged"
+        click.echo(f"no candidate meets the budget yet; {way}. {nearest_text(result)}", err=True)

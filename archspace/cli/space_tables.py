@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from archspace.cli.output import Table
-from archspace.objectives import metric_text
+from archspace.objectives import metric_text, notes_on
 from archspace.space.domains import value_text
 from archspace.survey import Comparison, Description
 from archspace.survey.describing import Share, condition_text, values_text
@@ -58,7 +58,10 @@ def _spreads(found: Description) -> Table:
         texts = [[word, *(metric_text(metric, value) for value in spread.values)] for word, spread in named if spread is not None]
         rows += [[metric if i == 0 else "", *(text if found.bounds else text[1:])] for i, text in enumerate(texts)]
     columns = ("<metric", "<samples", *quantiles) if found.bounds else ("<metric", *quantiles)
-    notes = [f"latency_ms: predicted for {found.device}"] if found.device else []
+    notes = notes_on([*everywhere, *inside])
+    notes += [f"latency_ms: predicted for {found.device}"] if found.device else []
+        [f"latency_ms: predicted for {found.device}"] if found.device else []
+    )
     return Table(columns, rows, notes=notes)
 
 
@@ -123,6 +126,7 @@ def _comparison_notes(found: Comparison) -> list[str]:
     ]
     notes = notes if found.bounds else []
     notes.append(f"shares and distances are over random members (seed {found.seed}); p: of so large a distance by chance")
+    notes += notes_on(found.metrics)
     return [*notes, *([f"latency_ms: predicted for {found.device}"] if "latency_ms" in found.metrics and found.device else [])]
 
 
@@ -145,7 +149,7 @@ def page_notes(found: Description | Comparison) -> list[str]:
         lines.append(f"the first that cannot be built: {found.problem}")
     lines += [f"{p.name}: {values_text(p)}" + (f" (only where {condition_text(p)})" if p.when else "") for p in found.space.parameters]
     lines += [f"always: {_options(found.space.constants)}"] if found.space.constants else []
-    return [line for line in [*lines, *found.notes] if line]
+    return [line for line in [*lines, *found.notes, *notes_on([spread.metric for spread in found.spreads()])] if line]
 
 
 def description_records(found: Description) -> list[dict[str, Any]]:

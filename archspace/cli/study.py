@@ -81,6 +81,7 @@ def show_command(study: str, storage: str | None, form: str, output: str | None,
 @output_options
 def best_command(study: str, number: int, storage: str | None, form: str, output: str | None, force: bool) -> int:
     """The Pareto front of a study: every candidate inside every bound, checked again. Exit code 1 when there is none."""
+    from archspace.results.trust import trust_notes
     from archspace.study import read_study
 
     found = read_study(study, storage)
@@ -89,7 +90,7 @@ def best_command(study: str, number: int, storage: str | None, form: str, output
         form,
         output,
         tables=lambda: [winners_table(found.result, rows, shown=number)],
-        data=lambda: {"schema": 1, "study": found.name, "winners": rows[:number]},
+        data=lambda: {"schema": 1, "study": found.name, "notes": trust_notes(found.result), "winners": rows[:number]},
         records=lambda: flat_rows(rows[:number]),
         force=force,
     )
@@ -189,7 +190,7 @@ def _summary(study: StoredStudy) -> dict[str, Any]:
 
 
 def _list_table(studies: list[StoredStudy], broken: list[str], where: str) -> Table:
-    from archspace.objectives import metric_text
+    from archspace.objectives import metric_text, notes_on
 
     rows = []
     for study in studies:
@@ -197,7 +198,8 @@ def _list_table(studies: list[StoredStudy], broken: list[str], where: str) -> Ta
         best = "-" if summary["best"] is None else f"{metric_text(summary['objective'], summary['best'])} {summary['objective']}"
         name = study.name if study.place == where else str(study.result.directory)
         rows.append([name, str(summary["trials"]), str(summary["feasible"]), best, summary["asks"]])
-    notes = [f"cannot be read: {text}" for text in broken]
+    notes = notes_on(dict.fromkeys(next(iter(study.result.question.objectives)) for study in studies))
+    notes += [f"cannot be read: {text}" for text in broken]
     return Table(("<study", "trials", "feasible", "<best", "<asks"), rows, f"studies in {where}", notes, optional=("<asks",))
 
 

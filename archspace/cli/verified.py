@@ -65,16 +65,13 @@ def verified_tables(result: StudyResult, rows: Sequence[Verified]) -> list[Table
         return []
     from archspace.objectives import metric_text
     from archspace.report.tables import options_text
-    from archspace.results.verifying import is_ranked_by_time
 
     question = result.question
     names = [name for name in question.metrics if name != LATENCY]
     has_prediction = any(one.predicted_ms is not None for one in rows)
-    by_time = is_ranked_by_time(question)
-    places = {one.rank_before: place for place, one in enumerate(sorted(filter(_ms, rows), key=_ms), start=1)}
     columns = [
         "#",
-        "was" if by_time else "by time",
+        "was",
         *names,
         *(["predicted ms"] if has_prediction else []),
         "measured ms",
@@ -85,7 +82,7 @@ def verified_tables(result: StudyResult, rows: Sequence[Verified]) -> list[Table
     cells = [
         [
             f"{one.rank}{'' if one.is_winner else '*'}",
-            str(one.rank_before if by_time else places.get(one.rank_before, "-")),
+            str(one.rank_before),
             *(metric_text(name, one.exceeded.get(name, one.metrics[name])) for name in names),
             *(["-" if one.predicted_ms is None else f"{one.predicted_ms:.4g}"] if has_prediction else []),
             "-" if one.timed is None else f"{one.timed.measured_ms:.4g}",
@@ -99,11 +96,6 @@ def verified_tables(result: StudyResult, rows: Sequence[Verified]) -> list[Table
     return [Table(columns, cells, f"verified: {len(rows)} best of {question.space.name}", _notes(result, rows), optional)]
 
 
-def _ms(one: Verified) -> float:
-    """The measured time; 0 where there is none."""
-    return one.timed.measured_ms if one.timed else 0.0
-
-
 def _checks(one: Verified) -> str:
     passed = sum(check.ok for check in one.checks)
     if one.problem:
@@ -112,12 +104,8 @@ def _checks(one: Verified) -> str:
 
 
 def _notes(result: StudyResult, rows: Sequence[Verified]) -> list[str]:
-    from archspace.results.verifying import is_ranked_by_time
 
-    if is_ranked_by_time(result.question):
-        notes = ["#: by the measured time; was: by the search, as in winners/"]
-    else:
-        notes = ["#: by the search, as in winners/, which was not asked for latency; by time: as measured"]
+    notes = ["#: by the measured time; was: by the search, as in winners/"]
     if any(not one.is_winner for one in rows):
         notes[0] += "; *: not on the front"
     return [*notes, *_time_notes(result, rows), *_faults(result, rows)]
@@ -175,12 +163,11 @@ def verified_data(result: StudyResult, rows: Sequence[Verified]) -> dict[str, An
     """The JSON form; nothing where nothing was verified."""
     if not rows:
         return {}
-    from archspace.results.verifying import is_ranked_by_time
 
     first = next((one.timed for one in rows if one.timed is not None), None)
     return {
         "verified": {
-            "ranked_by": "measured_ms" if is_ranked_by_time(result.question) else "search",
+            "ranked_by": "measured_ms",
             "spearman": rank_agreement(rows),
             "noise_pct": None if first is None else first.noise_pct,
             "rows": [one.to_dict() for one in rows],

@@ -52,15 +52,15 @@ def flat_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def nearest_text(result: StudyResult) -> str:
     """The candidate that exceeds its worst bound by the least, and the bound that binds, in words; nothing without one."""
-    from archspace.objectives import metric_text
+    from archspace.objectives import excess, metric_text
     from archspace.report.tables import options_text
 
     bounds = result.question.bounds
     measured = [record for record in result.records if record.metrics]
     if not measured or not bounds:
         return ""
-    nearest = min(measured, key=lambda record: max(record.metrics[name] / most for name, most in bounds.items()))
-    binding = max(bounds, key=lambda name: nearest.metrics[name] / bounds[name])
+    nearest = min(measured, key=lambda record: max(excess(record.metrics[name], most) for name, most in bounds.items()))
+    binding = max(bounds, key=lambda name: excess(nearest.metrics[name], bounds[name]))
     parts = [f"{name} {metric_text(name, nearest.metrics[name])} (at most {metric_text(name, most)})" for name, most in bounds.items()]
     options = options_text(nearest.options, list(result.question.space.constants))
     return f"The nearest has {', '.join(parts)}: {options}. The bound that binds is {binding}."

@@ -7,6 +7,7 @@ from archspace.objectives.metrics import (
     Candidate,
     Metric,
     check_objectives,
+    excess,
     measure,
     measure_of,
     metric_named,
@@ -14,4 +15,15 @@ from archspace.objectives.metrics import (
     notes_on,
 )
 
-__all__ = ["METRICS", "Candidate", "Metric", "check_objectives", "measure", "measure_of", "metric_named", "metric_text", "notes_on"]
+__all__ = [
+    "METRICS",
+    "Candidate",
+    "Metric",
+    "check_objectives",
+    "excess",
+    "measure",
+    "measure_of",
+    "metric_named",
+    "metric_text",
+    "notes_on",
+]

@@ -40,6 +40,7 @@ class Metric:
     summary: str
     measure: Callable[[Candidate], float]
     is_slow: bool = False
+    grows: bool = False  # with every dimension of a network, so that the corners of a space tell what it can reach
     note: Callable[[], str] | None = None  # how far its values can be trusted, printed wherever they are shown
 
 
@@ -91,12 +92,12 @@ def _latency_ms(candidate: Candidate) -> float:
 
 
 METRICS: dict[str, Metric] = {
-    "stage_channels": Metric(MAXIMIZE, "channels", "output channels of the last stage", lambda c: stage_channels(c.graph)),
+    "stage_channels": Metric(MAXIMIZE, "channels", "output channels of the last stage", lambda c: stage_channels(c.graph), grows=True),
     "receptive_field": Metric(MAXIMIZE, "pixels", "pixels that a position of the last stage spans", lambda c: receptive_field(c.graph)),
-    "madds": Metric(MINIMIZE, "multiply-adds", "multiply-adds of convolution and linear", lambda c: c.counts.madds),
-    "params": Metric(MINIMIZE, "parameters", "learnable scalars", lambda c: c.counts.params),
-    "mem_elems": Metric(MINIMIZE, "elements", "memory access, each tensor of each op once", lambda c: c.counts.mem_elems),
-    "acts": Metric(MINIMIZE, "elements", "output elements of convolution and linear", lambda c: c.counts.acts),
+    "madds": Metric(MINIMIZE, "multiply-adds", "multiply-adds of convolution and linear", lambda c: c.counts.madds, grows=True),
+    "params": Metric(MINIMIZE, "parameters", "learnable scalars", lambda c: c.counts.params, grows=True),
+    "mem_elems": Metric(MINIMIZE, "elements", "memory access, each tensor of each op once", lambda c: c.counts.mem_elems, grows=True),
+    "acts": Metric(MINIMIZE, "elements", "output elements of convolution and linear", lambda c: c.counts.acts, grows=True),
     "findings": Metric(MINIMIZE, "elements", "memory access that the linter finds wasted", _wasted_elems),
     "latency_ms": Metric(MINIMIZE, "ms", "predicted latency on the device", _latency_ms),
     "prior": Metric(
@@ -152,6 +153,11 @@ def metric_text(name: str, value: float) -> str:
     if unit in ("", "score"):
         return f"{value:.4g}"
     return f"{value:.0f}" if unit in ("channels", "pixels") else format_count(value)
+
+
+def excess(value: float, most: float) -> float:
+    """By which share a value exceeds its bound (by how much, where the bound is 0); at or below 0 it is kept."""
+    return (value - most) / (abs(most) or 1.0)
 
 
 def notes_on(names: Iterable[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 import sys
 import traceback
 from collections.abc import Callable
@@ -37,13 +38,25 @@ def user_function(name: str) -> Callable[[Graph], float]:
     def objective(graph: Graph) -> float:
         try:
             value = found(graph)
-        except Exception as error:  # it is not ours: whatever it raises fails the trial, and is kept
+        except (Exception, SystemExit) as error:  # it is not ours: whatever it raises fails the trial, and is kept
             raise ObjectiveError(f"{name} raised {type(error).__name__}: {error}", traceback.format_exc()) from None
-        if not isinstance(value, int | float) or not isfinite(value):
-            raise ObjectiveError(f"{name} must return a finite number, but returned {value!r} for {graph.name}")
-        return float(value)
+        number = _number(value)
+        if number is None:
+            raise ObjectiveError(f"{name} must return a finite number, but returned {reprlib.repr(value)} for {graph.name}")
+        return number
 
     return objective
+
+
+def _number(value: object) -> float | None:
+    """A finite number as a float, numpy's and torch's among them; None for anything else."""
+    if isinstance(value, str | bytes) or not hasattr(value, "__float__"):
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError, RuntimeError):
+        return None
+    return number if isfinite(number) else None
 
 
 def _imported(module_name: str, name: str) -> object:

@@ -12,7 +12,7 @@ from archspace.errors import LawError
 from archspace.ir.digest import graph_digest
 from archspace.ir.graph import Graph, require_graph
 from archspace.latency import Profile, load_profile
-from archspace.objectives import METRICS, measure, metric_named
+from archspace.objectives import METRICS, excess, measure, metric_named
 from archspace.results.files import write_results
 from archspace.results.verify_rows import best_first
 from archspace.rules import Lint, lint
@@ -180,7 +180,7 @@ def _worst_loss(one: Mapping[str, float], start: Mapping[str, float], question: 
 
 def _distance(record: Record, start: Mapping[str, float], question: Question) -> float:
     """How far a record is from being better: by which share it exceeds a bound or loses an objective, the largest of all."""
-    over = [record.metrics[name] / most - 1 for name, most in question.bounds.items()]
+    over = [excess(record.metrics[name], most) for name, most in question.bounds.items()]
     return max(_worst_loss(record.metrics, start, question), *over, 0.0) if over else _worst_loss(record.metrics, start, question)
 
 

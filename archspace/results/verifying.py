@@ -105,11 +105,6 @@ def is_this_machine(profile: Profile | None, backend: str) -> bool:
     )
 
 
-def is_ranked_by_time(question: Question) -> bool:
-    """Whether the order of the candidates is to be that of their times."""
-    return any(LATENCY in names for names in (question.objectives, question.bounds, question.hold))
-
-
 def _predicted(record: Record, graph: Graph | None, profile: Profile | None) -> float | None:
     if profile is None or graph is None:
         return record.metrics.get(LATENCY)
@@ -128,10 +123,9 @@ def _timed(
     else:
         times, problems = {one.rank_before: one.timed for one, _ in ready if one.timed}, {}
     rows = [replace(one, timed=times.get(one.rank_before), problem=one.problem or problems.get(one.rank_before, "")) for one, _ in found]
-    if is_ranked_by_time(question):
-        ordered = sorted(rows, key=lambda one: (one.timed.measured_ms if one.timed else float("inf"), one.rank_before))
-        ranks = {one.rank_before: rank for rank, one in enumerate(ordered, start=1)}
-        rows = [replace(one, rank=ranks[one.rank_before]) for one in rows]
+    ordered = sorted(rows, key=lambda one: (one.timed.measured_ms if one.timed else float("inf"), one.rank_before))
+    ranks = {one.rank_before: rank for rank, one in enumerate(ordered, start=1)}
+    rows = [replace(one, rank=ranks[one.rank_before]) for one in rows]
     most = question.bounds.get(LATENCY)
     return [replace(one, too_slow=bool(own and most and one.timed and one.timed.measured_ms > most)) for one in rows]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from archspace.latency import Profile
-from archspace.objectives.metrics import metric_named, metric_text
+from archspace.objectives import excess, metric_named, metric_text
 from archspace.results.references import References
 from archspace.results.trust import trust_notes
 from archspace.study import Question, Record, StudyResult
@@ -48,7 +48,8 @@ def facts(result: StudyResult, device: Profile | None) -> dict[str, str]:
 def nearest(question: Question, records: Sequence[Record]) -> Record:
     """The measured record that exceeds its worst bound by the least. Raises ValueError where none is measured."""
     measured = [record for record in records if record.metrics]
-    return min(measured, key=lambda record: max((record.metrics[name] / most for name, most in question.bounds.items()), default=0.0))
+    bounds = question.bounds.items()
+    return min(measured, key=lambda record: max((excess(record.metrics[name], most) for name, most in bounds), default=0.0))
 
 
 def notes_of(result: StudyResult, beside: References, notes: Sequence[str]) -> list[str]:

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from archspace.errors import LawError
+from archspace.settings import BOUNDS
 from archspace.space import Space
 from archspace.units import parse_count, parse_ms
 
+ABOVE_ZERO = {metric for metric, _ in BOUNDS.values()}
 EXAMPLES = {
     "objectives": {"stage_channels": "maximize"},
     "bounds": {"madds": "140M"},
@@ -69,7 +71,9 @@ def quantities(name: str, value: object) -> dict[str, float]:
     for metric, quantity in table(name, {} if value is None else value).items():
         if isinstance(quantity, str):
             quantity = parse_ms(quantity) if metric == "latency_ms" else parse_count(quantity)
-        if not isinstance(quantity, int | float) or isinstance(quantity, bool) or not isfinite(quantity) or quantity <= 0:
-            raise LawError(f"{name}: {metric} must be a number above 0, but got {quantity!r}. Example: {name}={EXAMPLES[name]}")
+        is_number = isinstance(quantity, int | float) and not isinstance(quantity, bool) and isfinite(quantity)
+        if not is_number or (metric in ABOVE_ZERO and quantity <= 0):
+            law = "a number above 0" if metric in ABOVE_ZERO else "a number"
+            raise LawError(f"{name}: {metric} must be {law}, but got {quantity!r}. Example: {name}={EXAMPLES[name]}")
         found[metric] = float(quantity)
     return found

@@ -107,7 +107,10 @@ class Judge:
         question = self._question
         try:
             for name, target in question.hold.items():
-                options = hold_width(question.space, options, measure_of(name, self._device), target)
+                try:
+                    options = hold_width(question.space, options, measure_of(name, self._device), target)
+                except BudgetError as error:
+                    raise BudgetError(f"{name}: {error}") from None
             graph = question.space.build(options)
         except (BudgetError, LawError) as error:
             outcome = Outcome({}, str(error))

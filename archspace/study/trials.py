@@ -9,6 +9,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from archspace.objectives import excess
 from archspace.study.lineage import RECORD_ATTR, is_counted, root_of, stored_record
 from archspace.study.question import Question
 from archspace.study.records import Record, meets
@@ -20,7 +21,7 @@ def annotate(question: Question, trial: optuna.Trial, record: Record) -> None:
     trial.set_user_attr(RECORD_ATTR, json.dumps(parts))  # one word: Optuna copies attributes deeply, again and again
     if record.metrics:
         for name, most in question.bounds.items():
-            trial.set_constraint(f"{name} <= {most:g}", record.metrics[name] / most - 1)
+            trial.set_constraint(f"{name} <= {most:g}", excess(record.metrics[name], most))
 
 
 def answer(question: Question, record: Record) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from archspace.errors import BudgetError, LawError, SpaceError
 from archspace.latency import Profile, load_profile
-from archspace.objectives import metric_named, metric_text
+from archspace.objectives import excess, metric_named, metric_text
 from archspace.space import Space
 from archspace.survey.sampling import Asked, Sample
 from archspace.units import parse_count, parse_ms
@@ -61,7 +61,7 @@ def within_of(space: Space, samples: Sequence[Sample], bounds: Mapping[str, floa
     built = built_of(space, samples)
     within = [sample for sample in built if sample.feasible]
     if not within:
-        nearest = min(built, key=lambda sample: max(sample.metrics[name] / most for name, most in bounds.items()))
+        nearest = min(built, key=lambda sample: max(excess(sample.metrics[name], most) for name, most in bounds.items()))
         found = ", ".join(
             f"{name} {metric_text(name, nearest.metrics[name])} (at most {metric_text(name, most)})" for name, most in bounds.items()
         )

@@ -260,7 +260,7 @@ def to_json(rows: Sequence[Row], fitted: Fitted, unseen: Sequence[Unseen], basel
 def band_json(
     rows: Sequence[Row], unseen: Sequence[Unseen], baselines: Mapping[str, Sequence[Unseen]], low: float, high: float | None
 ) -> dict[str, Any]:
-    """A band of timm's rows, recipes known."""
+    """A band of timm's rows, recipes known, and the networks alone against what was published, whatever their recipes were."""
     places, published = in_band(rows, low, high), [row.error_pct for row in rows]
 
     def of(own: Sequence[Unseen]) -> float:
@@ -273,6 +273,13 @@ def band_json(
         "families": len({rows[i].family for i in places}),
         "spearman": of(unseen),
         "baselines": {name.removeprefix("log_"): of(own) for name, own in baselines.items()},
+        "alone": {
+            "prior": round(spearman([one.network for one in unseen], published, places), 2),
+            **{
+                name.removeprefix("log_"): round(spearman([-value_of(row, name) for row in rows], published, places), 2)
+                for name in BASELINES
+            },
+        },
     }
 
 

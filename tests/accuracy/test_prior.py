@@ -285,6 +285,15 @@ def test_an_unknown_recipe_and_what_is_no_graph_are_refused() -> None:
 def test_the_line_that_goes_with_a_prior_says_what_it_is_worth() -> None:
     found = prior(build("shufflenet_v2"))
     line = quality_text(found)
-    assert line.startswith(f"prior, not a measurement: ±{found.half_width_pct:.1f} points (80 % interval); leave-one-family-out Spearman .")
-    assert "in 0.35-0.6 G (params ." in line
+    assert line.startswith(f"prior, not a measurement: ±{found.half_width_pct:.1f} points (80 % interval); on 21 networks of 0.35-0.6 G")
+    assert "with training recipes known (params ." in line
+    assert "without (params ." in line
     assert "points at 30 % (80 % interval)" in quality_text()
+
+
+@pytest.mark.parametrize("band", shipped().held_out.bands, ids=lambda band: band.text)
+def test_what_a_band_says_of_networks_alone_is_what_its_rows_recompute(band: Any) -> None:
+    table = [row for row in rows() if row["source"] == "timm" and band.low_gmadds <= gmadds(row) < (band.high_gmadds or math.inf)]
+    assert correlation(table, "unseen_network") == pytest.approx(band.alone["prior"], abs=0.006)
+    for name, column in {"params": "params", "acts": "log_acts", "madds": "log_madds"}.items():
+        assert -correlation(table, column) == pytest.approx(band.alone[name], abs=0.006)
