@@ -112,7 +112,7 @@ def main() -> None:
         serve(received.get, send)
     except SystemExit as error:
         _leave(error.code if isinstance(error.code, int) else 1)
-    except BaseException:
+    except BaseException:  # as the interpreter would, but for the waiting in `_leave`
         sys.excepthook(*sys.exc_info())
         _leave(1)
     _leave(0)

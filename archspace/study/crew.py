@@ -13,11 +13,11 @@ import optuna
 from archspace.errors import ArchspaceError, StudyError
 from archspace.study.child import Child, Receive, Send
 from archspace.study.database import ERROR_ATTR, Limits, close_study, create_shared
-from archspace.study.link import Link
+from archspace.study.link import OUTAGE_SECONDS, Link
 from archspace.study.progress import Ran, Report, Run, Tally
 from archspace.study.question import Question
 from archspace.study.records import Record
-from archspace.study.shared import OUTAGE_SECONDS, POLL_SECONDS, candidates_wanted, is_over, work
+from archspace.study.shared import POLL_SECONDS, candidates_wanted, is_over, work
 from archspace.study.trials import records_of
 
 MOST_DEATHS = 10  # workers that died in a row without a trial finished: then something is wrong with all of them

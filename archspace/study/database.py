@@ -43,7 +43,6 @@ class Limits:
     time_limit_s: float | None = None
     patience: int | None = None
     grace_s: int = 120
-    outage_s: float = 600.0  # how long a worker waits for a database that is away
 
     @property
     def heartbeat_s(self) -> int:

@@ -13,6 +13,7 @@ from archspace.errors import StudyError
 from archspace.study.address import without_password
 
 AWAY = (SQLAlchemyError, StorageInternalError)  # what a step raises when the database does not answer
+OUTAGE_SECONDS = 600.0  # how long a worker waits for a database that is away
 PAUSES_S = (0.5, 1.0, 2.0, 5.0)  # between attempts; the last one again and again
 T = TypeVar("T")
 

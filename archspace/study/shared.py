@@ -16,11 +16,12 @@ from optuna.exceptions import OptunaError, UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
+from archspace.errors import ArchspaceError
 from archspace.study.database import ERROR_ATTR, Limits, close_study, join_shared, joined
 from archspace.study.heartbeat import WORKER_ATTR, Beating, Watch, worker_name
 from archspace.study.judging import Judge
 from archspace.study.lineage import candidates, is_counted, is_retry, lives, queue_again, root_of
-from archspace.study.link import Link
+from archspace.study.link import OUTAGE_SECONDS, Link
 from archspace.study.local import objective_values
 from archspace.study.pool import processes
 from archspace.study.progress import Report, Tally
@@ -33,7 +34,6 @@ from archspace.study.trials import annotate, answer, records_of
 
 POLL_SECONDS = 0.5  # between looks at a study whose last trials are with other workers
 SILENT_SECONDS = 10.0  # of waiting for others before it is said
-OUTAGE_SECONDS = Limits(1).outage_s
 
 
 class Worker:
@@ -98,7 +98,7 @@ class Worker:
                 record = self._judge.record(trial.number, self._judge.submit(options))
                 patient(lambda: self._tell(trial, record))
                 self.finished += 1
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, ArchspaceError):
             with suppress(SQLAlchemyError, OptunaError):  # where this fails, the heart stops beating all the same
                 self._abandon(trial)
             raise

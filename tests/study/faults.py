@@ -92,9 +92,8 @@ def started(command: list[str], **options: Any) -> Iterator[subprocess.Popen[str
 
 def finished(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
     """What came of a command."""
-    return subprocess.run(
-        command, env=environment(), capture_output=True, text=True, timeout=DEADLINE_S, stdin=subprocess.DEVNULL, check=False, **options
-    )
+    usual = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True, "env": environment(), "timeout": DEADLINE_S}
+    return subprocess.run(command, check=False, **{**usual, **options})
 
 
 def until(condition: Callable[[], Any], process: subprocess.Popen[str] | None = None, every_s: float = 0.05) -> None:

@@ -15,6 +15,7 @@ import optuna
 from faults import search_command
 from optuna.trial import FrozenTrial, TrialState
 
+from archspace.errors import ArchspaceError
 from archspace.study.database import close_database, open_database
 from archspace.study.lineage import RECORD_ATTR, is_counted, root_of
 
@@ -85,14 +86,14 @@ def looking_at(url: str) -> Iterator[Look]:
 
 
 def at_once(number: int, step: Callable[[], Any]) -> list[Any]:
-    """What so many threads get, or what is raised in them, when they all take a step at the same time."""
+    """What so many threads get, or the error that is raised in them, when they all take a step at the same time."""
     start = Barrier(number)
 
     def one(_: int) -> Any:
         start.wait()
         try:
             return step()
-        except Exception as error:
+        except ArchspaceError as error:
             return error
 
     with ThreadPoolExecutor(number) as threads:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import mischief
 import pytest
-from faults import DEADLINE_S, finished, is_alive, journaled, lines, run, started, until, words
+from faults import DEADLINE_S, finished, is_alive, journaled, lines, run, search_command, started, until, words
 
 from archspace.study.evaluated import Evaluated
 from archspace.study.judging import Outcome
@@ -45,14 +45,13 @@ def test_a_killed_search_goes_on_where_it_was_and_judges_nothing_again(tmp_path:
 @pytest.mark.slow
 def test_a_search_that_is_killed_again_and_again_comes_to_its_end(tmp_path: Path) -> None:
     study = tmp_path / "study"
-    command = words(study, "slow", 30, "--sampler", "tpe", "--workers", "2")
+    command = search_command(study, "slow", 30, sampler="tpe", workers=2)
     for kill_at in (4, 16):
         with started(command) as search:
             until(lambda at=kill_at: len(mischief.calls()) >= at, search)  # type: ignore[misc]
             search.send_signal(signal.SIGKILL)
-    done = finished(command)
-    assert done.returncode == 0
-    run(tmp_path / "whole", "slow", 30, sampler="tpe")
+    whole = run(tmp_path / "whole", "slow", 30, sampler="tpe")
+    assert run(study, "slow", 30, sampler="tpe").records == whole.records
     assert journaled(study) == journaled(tmp_path / "whole")
 
 

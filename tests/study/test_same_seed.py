@@ -31,9 +31,8 @@ def test_the_trials_are_the_same_for_any_number_of_workers_and_in_parts(sampler:
     more: dict[str, Any] = {"sampler": sampler, "bounds": BOUNDS, "in_flight": 8}
     alone = run(tmp_path / "alone", "slow", trials, **more)
     assert {record.feasible for record in alone.records} == {True, False}
-    for workers in (2, 3):
-        assert run(tmp_path / f"{workers}", "slow", trials, workers=workers, **more).records == alone.records
-        assert journaled(tmp_path / f"{workers}") == journaled(tmp_path / "alone")
+    assert run(tmp_path / "three", "slow", trials, workers=3, **more).records == alone.records
+    assert journaled(tmp_path / "three") == journaled(tmp_path / "alone")
     for part in (trials // 2 - 3, trials):  # no multiple of what is out at once
         parts = run(tmp_path / "parts", "slow", part, workers=2, **more)
     assert parts.records == alone.records

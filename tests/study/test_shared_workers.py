@@ -10,7 +10,7 @@ from pathlib import Path
 
 import mischief
 import pytest
-from faults import DEADLINE_S, ROOT, environment, finished, is_alive, started, until, words
+from faults import DEADLINE_S, ROOT, environment, finished, is_alive, run, started, until, words
 from optuna.trial import FrozenTrial, TrialState
 from shared_study import GRACE_S, NAME, Look, joining, looking_at, searching
 
@@ -42,9 +42,8 @@ def test_three_workers_run_as_many_trials_as_were_asked_for_and_the_same_command
     assert done.returncode == 0, done.stderr
     assert "20 trials (0 from before)" in done.stderr
     found = look.assert_complete(20)
-    again = finished(searching(tmp_path, database, "slow", 20, workers=1))
-    assert again.returncode == 0, again.stderr
-    assert "20 trials (20 from before)" in again.stderr
+    again = run(tmp_path / "study", "slow", 20, storage=database, study=NAME)
+    assert (again.resumed, len(again.records), again.stalled) == (20, 20, False)
     assert len(look.trials()) == len(found)
 
 
@@ -70,6 +69,14 @@ def test_a_worker_joins_from_elsewhere_without_any_file(tmp_path: Path, database
     assert theirs
     assert all(look.metrics(trial)["latency_ms"] > 0 for trial in theirs)
     assert list(empty.iterdir()) == []
+
+
+def test_a_worker_without_the_module_of_an_objective_says_so_and_takes_no_trial(tmp_path: Path, database: str, look: Look) -> None:
+    run(tmp_path / "study", "quick", 1, storage=database, study=NAME)
+    joined = finished(joining(database), env={**environment(), "PYTHONPATH": str(ROOT)})
+    assert (joined.returncode, len(joined.stderr.splitlines())) == (2, 1)
+    assert joined.stderr.startswith("archspace: python:mischief:quick: its module cannot be imported: ModuleNotFoundError")
+    assert len(look.trials()) == 1
 
 
 @pytest.mark.slow
