@@ -38,7 +38,7 @@ class UnknownNameError(ArchspaceError):
     def __init__(self, what: str, name: str, known: Iterable[str], also: Iterable[str] = ()) -> None:
         known = [str(one) for one in known]
         near = _near(str(name), known, 1, 0.6) or _near(str(name), also, 3, 0.7)
-        hint = f"Did you mean {_either(near)}?" if near else f"Known: {', '.join(known)}."
+        hint = f"Did you mean {_either(near)}?" if near else f"Known: {', '.join(known) or 'none'}."
         super().__init__(f"unknown {what} {name!r}. {hint}")
 
 

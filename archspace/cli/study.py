@@ -41,7 +41,10 @@ def list_command(folder: str, storage: str | None, form: str, output: str | None
     broken = [str(study) for study in found if isinstance(study, StudyError)]
     where = storage_shown(storage) or folder
     if not found:
-        raise StudyError(f"{where}: holds no study. A search writes to runs/SPACE unless -o says otherwise.")
+        way = (
+            "A search writes to runs/SPACE unless -o says otherwise." if storage is None else "A search with this --storage puts one there."
+        )
+        raise StudyError(f"{where}: holds no study. {way}")
     emit(
         form,
         output,

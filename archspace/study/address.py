@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import SQLAlchemyError
@@ -28,6 +29,13 @@ def storage_name(url: str | None) -> str:
         return "journal"
     parts = parsed(url)
     return _in_query(url if parts.password is None else parts.render_as_string(hide_password=True))
+
+
+def require_database(url: str) -> None:
+    """Raise StudyError where reading would make a new SQLite file instead of finding one."""
+    parts = parsed(url)
+    if parts.get_backend_name() == "sqlite" and parts.database not in (None, "", ":memory:") and not Path(str(parts.database)).exists():
+        raise StudyError(f"storage {storage_name(url)}: there is no such file. `archspace search --storage` makes one.")
 
 
 def hidden(text: str) -> str:

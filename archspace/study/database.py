@@ -18,7 +18,7 @@ from sqlalchemy.pool import NullPool
 
 from archspace.errors import ArchspaceError, StudyError, UnknownNameError
 from archspace.latency.profile_json import profile_to_dict
-from archspace.study.address import parsed, storage_name, without_password
+from archspace.study.address import parsed, require_database, storage_name, without_password
 from archspace.study.lineage import queue_again
 from archspace.study.question import Question, check_same
 
@@ -137,6 +137,7 @@ def _claimed(database: optuna.storages.RDBStorage, name: str, question: Question
 
 def join_shared(url: str, name: str) -> tuple[optuna.Study, Question, Limits]:
     """A study that somebody began, as a worker finds it: all that is needed is in the database. Raises StudyError, UnknownNameError."""
+    require_database(url)
     close_database(open_database(url))
     try:
         return joined(url, name)

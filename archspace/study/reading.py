@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from archspace.errors import ArchspaceError, StudyError, UnknownNameError
 from archspace.files import read_json, what_is_at
-from archspace.study.address import storage_name
+from archspace.study.address import require_database, storage_name
 from archspace.study.database import ERROR_ATTR, PROFILE_ATTR, QUESTION_ATTR, close_database, open_database
 from archspace.study.heartbeat import WORKER_ATTR
 from archspace.study.progress import StudyResult
@@ -62,6 +62,7 @@ def stored_studies(place: str | Path = "runs", storage: str | None = None) -> It
     """All studies in the folders under `place`, or in a database; the error instead of one that cannot be read."""
     if storage is not None:
         with quiet_optuna():
+            require_database(storage)
             database = open_database(storage)
             names = [found.study_name for found in optuna.get_all_study_summaries(database) if QUESTION_ATTR in found.user_attrs]
             close_database(database)
@@ -98,6 +99,7 @@ def _from_folder(folder: Path) -> StoredStudy:
 
 
 def _from_database(name: str, storage: str, folder: Path) -> StoredStudy:
+    require_database(storage)
     database = open_database(storage)
     try:
         return _stored_in(database, name, storage_name(storage), folder)

@@ -118,6 +118,8 @@ def test_a_study_in_a_database_is_read_from_its_folder_and_by_its_name(archspace
     assert by_folder["winners"] == by_name["winners"]
     assert by_name["trials"] == 6
     assert "both" in archspace("study", "list", "--storage", DATABASE).out
+    code, _, err = archspace("study", "show", "bot", "--storage", DATABASE)
+    assert (code, err) == (2, "archspace: unknown study in sqlite:///studies.db 'bot'. Did you mean 'both'?\n")
 
 
 def test_a_worker_goes_on_with_a_study_and_needs_no_files(archspace: Archspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,7 +141,8 @@ def test_a_worker_goes_on_with_a_study_and_needs_no_files(archspace: Archspace, 
     ("words", "message"),
     [
         (("study", "show", "runs/other"), "runs/other: must hold a study (study.json), but does not"),
-        (("study", "show", "bot", "--storage", DATABASE), "unknown study in sqlite:///studies.db 'bot'"),
+        (("study", "show", "bot", "--storage", DATABASE), "storage sqlite:///studies.db: there is no such file"),
+        (("worker", "--study", "bot", "--storage", DATABASE), "storage sqlite:///studies.db: there is no such file"),
         (("study", "list", "nowhere"), "nowhere: holds no study"),
         (("worker", "--study", "both"), "a worker needs the database that the study is in"),
         (("worker", "--study", "both", "--storage", "nonsense"), "must be a URL like sqlite:///studies.db"),
