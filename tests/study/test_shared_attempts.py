@@ -124,8 +124,8 @@ def test_killed_before_it_told_what_it_had_written_gives_the_next_attempt_nothin
     found = look.assert_complete(4)
     (again,) = [trial for trial in found if is_counted(trial) and root_of(trial) == left.number]
     assert found[left.number].state == TrialState.FAIL
-    assert list(found[left.number].constraints.values()) == [1.0 / BOUNDS["params"] - 1]
-    assert list(again.constraints.values()) == [record.metrics["params"] / BOUNDS["params"] - 1]
+    assert list(found[left.number].constraints.values()) == [(1.0 - BOUNDS["params"]) / BOUNDS["params"]]
+    assert list(again.constraints.values()) == [(record.metrics["params"] - BOUNDS["params"]) / BOUNDS["params"]]
     assert look.metrics(again) == record.metrics
 
 

@@ -97,7 +97,7 @@ def test_a_candidate_whose_worker_is_killed_is_tried_again_by_another_and_counte
     assert retried.params == blocked.params
     assert max(mischief.calls().values()) >= 2
     for trial in filter(is_counted, found):
-        assert list(trial.constraints.values()) == [look.metrics(trial)["params"] / bound - 1]
+        assert list(trial.constraints.values()) == [(look.metrics(trial)["params"] - bound) / bound]
     assert not any(map(is_alive, set(mischief.judges())))
 
 
