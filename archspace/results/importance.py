@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, create_trial
 
 from archspace.analysis.pareto import Direction
@@ -62,6 +61,8 @@ def _distribution(values: Sequence[Scalar]) -> BaseDistribution:
 def _shares(
     columns: Mapping[str, Sequence[Scalar]], distributions: Mapping[str, BaseDistribution], values: Sequence[float], direction: Direction
 ) -> dict[str, float]:
+    from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances  # loads scikit-learn, where it is installed
+
     ranks = {
         name: {value: rank for rank, value in enumerate(sorted({float(v) for v in columns[name] if v is not None}))}
         for name, distribution in distributions.items()

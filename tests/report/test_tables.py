@@ -11,15 +11,24 @@ import pytest
 from archspace.report.tables import option_text, options_text, records_frame
 
 RECORDS: list[dict[str, Any]] = [
-    {"number": 0, "options": {"groups": 3, "repeats": [4, 8, 4]}, "metrics": {"madds": 137, "params": 2}, "feasible": True, "problem": ""},
-    {"number": 1, "options": {"groups": 5, "repeats": [1, 1, 1]}, "metrics": {}, "feasible": False, "problem": "groups=5"},
-    {"number": 2, "options": {"groups": 2, "repeats": (2, 2, 2)}, "metrics": {"madds": 140, "params": 3}, "feasible": False, "problem": ""},
-]
+    {
+        "number": 0, "options": {"groups": 3, "repeats": [4, 8, 4]}, "metrics": {"madds": 137, "params": 2},
+        "feasible": True, "problem": "", "digest": "a0",
+    },
+    {
+        "number": 1, "options": {"groups": 5, "repeats": [1, 1, 1]}, "metrics": {},
+        "feasible": False, "problem": "groups=5", "digest": "",
+    },
+    {
+        "number": 2, "options": {"groups": 2, "repeats": (2, 2, 2)}, "metrics": {"madds": 140, "params": 3},
+        "feasible": False, "problem": "", "digest": "c2",
+    },
+]  # fmt: skip
 
 
 def test_a_frame_has_a_row_per_record_with_metrics_and_options_as_columns() -> None:
     frame = records_frame(RECORDS)
-    assert list(frame.columns) == ["number", "feasible", "madds", "params", "option.groups", "option.repeats", "problem"]
+    assert list(frame.columns) == ["number", "feasible", "madds", "params", "option.groups", "option.repeats", "problem", "digest"]
     assert list(frame["number"]) == [0, 1, 2]
     assert list(frame["feasible"]) == [True, False, False]
     assert list(frame["option.repeats"]) == ["4x8x4", "1x1x1", "2x2x2"]
@@ -33,7 +42,7 @@ def test_a_candidate_without_metrics_has_gaps_and_its_problem() -> None:
 
 def test_counts_stay_whole_numbers_in_the_csv_beside_candidates_without_metrics() -> None:
     lines = records_frame(RECORDS).to_csv(index=False).splitlines()
-    assert lines[1:] == ["0,True,137,2,3,4x8x4,", "1,False,,,5,1x1x1,groups=5", "2,False,140,3,2,2x2x2,"]
+    assert lines[1:] == ["0,True,137,2,3,4x8x4,,a0", "1,False,,,5,1x1x1,groups=5,", "2,False,140,3,2,2x2x2,,c2"]
 
 
 def test_a_frame_reads_back_from_csv() -> None:

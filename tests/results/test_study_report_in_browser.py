@@ -171,10 +171,11 @@ def test_parallel_coordinates_have_a_line_per_candidate_and_brushes(main: tuple[
     assert found.page.locator("#parallel .line.state3").count() == len(result.winners)
     axes = found.page.locator("#parallel .axis .name").all_text_contents()
     assert {"width", "repeats.0", "latency_ms", "madds"} <= set(axes)
-    # Three repeats per stage, split ratios and stage channels, and the width; four metrics.
-    assert found.page.locator("#parallel .axis").count() == 3 * 3 + 1 + 4
+    # One per variable of the space that the trials vary, and four metrics.
+    variables = [name for parameter in result.question.space.parameters for name, _ in parameter.variables]
+    assert found.page.locator("#parallel .axis").count() == len(variables) + 4
     # The upper half of the first metric's axis.
-    hit = found.page.locator("#parallel .axis .hit").nth(10)
+    hit = found.page.locator("#parallel .axis .hit").nth(len(variables))
     hit.scroll_into_view_if_needed()
     box = hit.bounding_box()
     found.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 1)
