@@ -12,6 +12,7 @@ from archspace.latency import load_profile, predict
 from archspace.objectives.metrics import (
     METRICS,
     check_objectives,
+    excess,
     measure,
     metric_named,
     metric_text,
@@ -126,3 +127,10 @@ def test_a_proxy_is_the_same_for_the_same_seed() -> None:
     once, again, other = (measure(graph, ["synflow"], None, seed)["synflow"] for seed in (0, 0, 1))
     assert once == again
     assert once != other
+
+
+@pytest.mark.parametrize(
+    ("value", "most", "share"), [(150.0, 100.0, 0.5), (50.0, 100.0, -0.5), (3.0, 0.0, 3.0), (-1.0, -2.0, 0.5), (0.0, 0.0, 0.0)]
+)
+def test_an_excess_is_a_share_of_its_bound_and_at_most_zero_where_it_is_kept(value: float, most: float, share: float) -> None:
+    assert excess(value, most) == share

@@ -24,6 +24,16 @@ def words(graph):
 
 def endless(graph):
     return float("inf")
+
+def huge(graph):
+    return 10 ** 400
+
+def leaves(graph):
+    raise SystemExit(3)
+
+def of_numpy(graph):
+    import numpy
+    return numpy.float32(3.5)
 """
 
 
@@ -46,7 +56,16 @@ def test_what_it_raises_is_kept_with_its_traceback() -> None:
     assert (str(again), again.traceback) == (str(caught.value), caught.value.traceback)
 
 
-@pytest.mark.parametrize(("name", "value"), [("words", "'good'"), ("endless", "inf")])
+def test_numbers_of_other_libraries_are_numbers() -> None:
+    assert user_function("python:of_mine:of_numpy")(build("shufflenet_v2", width=0.5)) == 3.5
+
+
+def test_a_function_that_would_end_the_process_fails_its_trial() -> None:
+    with pytest.raises(ObjectiveError, match="python:of_mine:leaves raised SystemExit: 3"):
+        user_function("python:of_mine:leaves")(build("shufflenet_v2", width=0.5))
+
+
+@pytest.mark.parametrize(("name", "value"), [("words", "'good'"), ("endless", "inf"), ("huge", r"1000+\.\.\.")])
 def test_what_is_no_finite_number_is_refused(name: str, value: str) -> None:
     with pytest.raises(ObjectiveError, match=f"must return a finite number, but returned {value}"):
         user_function(f"python:of_mine:{name}")(build("shufflenet_v2", width=0.5))

@@ -150,3 +150,9 @@ def test_what_no_archspace_wrote_is_no_study(stored: Any) -> None:
 def test_a_device_by_path_is_refused_when_it_is_missing(tmp_path: Path) -> None:
     with pytest.raises(ArchspaceError, match="cannot be read"):
         question(device=str(tmp_path / "none.json")).check()
+
+
+def test_a_bound_that_corners_do_not_decide_is_no_reason_to_refuse() -> None:
+    """The linter's findings do not grow with the width: narrow networks waste more."""
+    space = Space.load(Path(__file__).parents[2] / "spaces" / "mobilenet_v2.toml")
+    Question(space, {"findings": "minimize"}, {"findings": 850e3}).check()
