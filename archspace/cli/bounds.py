@@ -28,10 +28,8 @@ def bound_options(command: F) -> F:
     return command
 
 
-def bounds_of(options: Mapping[str, Any]) -> dict[str, float]:
-    """Metric -> most, of the options that `bound_options` gives. Raises LawError, UnknownNameError for a --max of no metric."""
-    from archspace.objectives import metric_named
-
+def named_bounds(options: Mapping[str, Any]) -> dict[str, float]:
+    """Metric -> most, of the options that `archspace.settings.BOUNDS` names. Raises LawError with the option."""
     bounds: dict[str, float] = {}
     for key, (metric, read) in BOUNDS.items():
         if options[key] is not None:
@@ -39,6 +37,14 @@ def bounds_of(options: Mapping[str, Any]) -> dict[str, float]:
                 bounds[metric] = read(options[key])
             except LawError as error:
                 raise error.at(f"--{key.replace('_', '-')}") from None
+    return bounds
+
+
+def bounds_of(options: Mapping[str, Any]) -> dict[str, float]:
+    """Metric -> most, of the options that `bound_options` gives. Raises LawError, UnknownNameError for a --max of no metric."""
+    from archspace.objectives import metric_named
+
+    bounds = named_bounds(options)
     readers = dict(BOUNDS.values())
     for word in options["most"]:
         metric, equals, value = word.rpartition("=")

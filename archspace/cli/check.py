@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import click
 
 from archspace.analysis.report import total_counts
+from archspace.cli.bounds import named_bounds
 from archspace.cli.device import device_option, latency_note, latency_record
 from archspace.cli.findings import DEVICE_RULES
 from archspace.cli.lint import FAIL_ON, NEVER, Demand, settled_fail_on
@@ -169,7 +170,7 @@ def command(words: tuple[str, ...], request: Request, form: str, output: str | N
         check_writable(output, force=force)
     graph = load_model(names[0], model_options, request)
     settings = load_settings()
-    bounds = {**settings.bounds, **_bounds(options)}
+    bounds = {**settings.bounds, **named_bounds(options)}
     rules_asked = bool(settings.select) or any(options[key] is not None for key in ("select", "ignore", "fail_on"))
     if not bounds and not rules_asked:
         raise LawError(
@@ -186,17 +187,6 @@ def command(words: tuple[str, ...], request: Request, form: str, output: str | N
     emit(form, output, tables=lambda: _tables(check), data=check.to_dict, records=check.records, force=force)
     click.echo(check.verdict, err=True)
     return 1 if check.failures else 0
-
-
-def _bounds(options: Mapping[str, Any]) -> dict[str, float]:
-    bounds: dict[str, float] = {}
-    for key, (metric, read) in BOUNDS.items():
-        if options[key] is not None:
-            try:
-                bounds[metric] = read(options[key])
-            except LawError as error:
-                raise error.at(f"--{key.replace('_', '-')}") from None
-    return bounds
 
 
 def _say_that_latency_needs_a_device(settings: Settings, options: Mapping[str, Any]) -> NoReturn:
